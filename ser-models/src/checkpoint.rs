@@ -211,8 +211,10 @@ impl Checkpoint {
     /// Reads a file.
     ///
     /// # Errors
-    /// If the file cannot be read, is cut or damaged, has another format or architecture, lacks a tensor or has one too
-    /// many, or a tensor's shape, type or values don't fit. Each error names the file and the tensor.
+    /// [`CheckpointError::File`] if the file cannot be read, is damaged, has another format, or a tensor is missing, superfluous, of
+    /// another shape or type, or not finite; [`CheckpointError::Architecture`] if the architecture is unknown;
+    /// [`CheckpointError::Inconsistent`], [`CheckpointError::Input`], [`CheckpointError::Front`] or [`CheckpointError::Layer`] if its parts
+    /// contradict each other. Each error names the file, and the tensor if it is about one.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
         Self::read(&read_file(path)?, &path.display().to_string())

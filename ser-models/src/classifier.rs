@@ -86,7 +86,8 @@ impl Classifier {
         Self { model: Arc::new(model), normalization, outputs, readout, labels }
     }
 
-    /// This classifier adapted to the voice of a profile, as [`Recognizer::with_profile`](crate::Recognizer::with_profile) uses it.
+    /// This classifier adapted to the voice of a profile, as [`Recognizer::with_profile`](crate::Recognizer::with_profile) uses it. Whether
+    /// the profile comes from the model's encoder is not checked; [`Recognizer::with_profile`](crate::Recognizer::with_profile) does.
     ///
     /// # Errors
     /// [`ClassifyError::InputShape`] if the profile and an input differ in length.
@@ -149,10 +150,10 @@ impl Classifier {
         Ok(self.readout.probabilities(&logits, &self.outputs)?)
     }
 
-    /// Loss and confusion matrix on a set that names the same classes in the same order.
+    /// Loss and confusion matrix of the answers on a set whose classes are [`Classifier::labels`] in the same order.
     ///
     /// # Errors
-    /// If classes or shape are not the model's.
+    /// [`ClassifyError::Labels`] if the classes differ; as [`Classifier::probabilities`].
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation, ClassifyError> {
         if data.label_names() != self.labels {
             let given = data.label_names().to_vec();

@@ -14,17 +14,19 @@ fn clips(split: &SplitRecord) -> [&Vec<String>; 3] {
 impl Checkpoint {
     /// Joins the networks of these models into an `ensemble` (see [`EnsembleConfig`]). Its probabilities are the weighted mean of the
     /// models' probabilities, before their common readout is applied. The networks may have been trained with different seeds or settings,
-    /// and may have different architectures with the same input. A model that is itself an ensemble contributes all its members; its weight
-    /// is divided among them in proportion to their own weights. Weights must be above 0; only their ratios matter.
+    /// and may have different architectures with the same input, all or none of them beginning with two-dimensional convolutions. A model
+    /// that is itself an ensemble contributes all its members; its weight is divided among them in proportion to their own weights. Weights
+    /// must be above 0; only their ratios matter.
     ///
     /// Members with the first model's architecture come first; otherwise members keep their order. The first model's training record
     /// becomes [`Checkpoint::training`], the others' become [`Checkpoint::joined`] in that order. Crate version, split protocol and split
     /// seed are the first model's. A single model is returned unchanged.
     ///
     /// # Errors
-    /// [`CheckpointError::Inconsistent`] if there are no models, a weight is out of range, or models do not agree in input, encoder, labels,
-    /// readout, preparation, features, normalisation or the clips of each part: it names the first thing and the first model, counted
-    /// from 1, that differs. Each model must also pass the checks of [`Checkpoint::to_bytes`].
+    /// [`CheckpointError::Inconsistent`] if there are no models, a weight is out of range, or models do not agree in input, encoder,
+    /// labels, readout, preparation, features, normalisation or the clips of each part: it names the first thing and the first model,
+    /// counted from 1, that differs. Each model must also pass the checks of [`Checkpoint::to_bytes`]. [`CheckpointError::Layer`] if some
+    /// networks begin with two-dimensional convolutions and others do not, or the sum of the weights is infinite.
     pub fn join(models: &[(Self, f64)]) -> Result<Self, CheckpointError> {
         let [(first, _), others @ ..] = models else {
             return Err(inconsistent(IN_MEMORY)(Settings("join").error("models", "1 or more", 0)));

@@ -34,7 +34,8 @@ pub struct ConfusionMatrix {
 /// The result of evaluating a model on a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// The mean cross-entropy, without label smoothing and class weights.
+    /// The mean cross-entropy (natural logarithm) without label smoothing and class weights, at most 87.4 a clip. From
+    /// [`Classifier::evaluate`](crate::Classifier::evaluate) it is that of the probabilities after the [`Readout`](crate::Readout).
     pub loss: f64,
     /// The counts of predicted classes for each true class.
     pub confusion: ConfusionMatrix,

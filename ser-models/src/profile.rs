@@ -104,7 +104,7 @@ impl VoiceProfile {
     /// The profile of the clips of both.
     ///
     /// # Errors
-    /// [`ProfileError::Encoder`] if they come from different encoders.
+    /// [`ProfileError::Encoder`] if they come from different encoders or numbers of blocks.
     pub fn and(&self, other: &Self) -> Result<Self, ProfileError> {
         other.check_encoder(Some(&self.encoder), self.mean.len())?;
         let clips = self.clips.saturating_add(other.clips);

@@ -7,7 +7,8 @@ use ser_models::encoder::{WhisperEncoder, quantize};
 use ser_models::input::{ClipEncoder, ModelInput};
 use ser_models::models::{Architecture, HeadPooling, WhisperHeadConfig};
 use ser_models::training::{
-    AudioAugmentation, Dataset, EncodedClips, EncodedError, EncodingConfig, Trainer, TrainingConfig,
+    AudioAugmentation, Augmentation, Dataset, EncodedClips, EncodedError, EncodingConfig, Masks, Trainer,
+    TrainingConfig,
 };
 use ser_models::{
     Checkpoint, CheckpointError, CheckpointSource, FileError, Generator, ProfileError, Recognizer,
@@ -86,6 +87,29 @@ fn a_head_trains_on_encoded_clips_and_answers_for_sound() {
         let probabilities: Vec<f32> = recognition.probabilities.iter().map(|(_, p)| *p).collect();
         assert!(probabilities.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
     }
+}
+
+#[test]
+fn augmentation_that_statistics_or_an_encoder_cannot_have_is_refused() {
+    let encoder = encoder();
+    let encoded = EncodedClips::new(&encoder, config(0), ids(4), &clips(4)).unwrap();
+    let data = encoded.dataset(&ids(4), &[0, 1, 0, 1], &LABELS.map(String::from), 0).unwrap();
+    let features = head(&encoder, HeadPooling::Statistics).features();
+    let data = data.with_audio(clips(4), PreparationConfig::raw(16_000), features).unwrap();
+    let refused = |change: fn(&mut Augmentation)| {
+        let mut config = TrainingConfig { epochs: 1, batch_size: 2, ..Default::default() };
+        change(&mut config.augmentation);
+        let architecture = head(&encoder, HeadPooling::Statistics);
+        Trainer::new(config, architecture, &data, None, 0).unwrap_err().to_string()
+    };
+    let masks = refused(|a| a.time_masks = Masks { count: 1, width: 5 });
+    assert_eq!(masks, "training: augmentation.time_masks must be off for inputs without frames, got on");
+    let masks = refused(|a| a.frequency_masks = Masks { count: 1, width: 5 });
+    assert_eq!(masks, "training: augmentation.frequency_masks must be off for inputs without frames, got on");
+    let audio = refused(|a| a.audio.shift = 0.1);
+    let expected = "training: augmentation.audio must be off for networks that read an encoder \
+                    (EncodingConfig::augmentation changes their clips), got on";
+    assert_eq!(audio, expected);
 }
 
 #[test]

@@ -27,7 +27,9 @@ pub trait Layer: Debug + Send + Sync {
     /// The forward pass: the output, and in training what the backward pass needs.
     ///
     /// # Errors
-    /// If the input's shape is not one that the layer takes.
+    /// [`LayerError::InputShape`], [`LayerError::TooShort`], [`LayerError::EmptyBatch`], [`LayerError::Lengths`] or
+    /// [`LayerError::ElementType`] if the layer does not take the input; [`LayerError::Setting`] if it cannot take padded examples;
+    /// [`LayerError::BatchOfOne`] for batch normalisation in training.
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError>;
 
     /// The shape that comes out for a shape that goes in, both without the batch axis.

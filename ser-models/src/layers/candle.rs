@@ -17,8 +17,8 @@ use candle_core::{
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// A forward pass as one operation of Candle's graph: gradients go through it to `x` and to the layer's weights. In
-/// inference mode there is no backward pass, and the output is a constant.
+/// A forward pass as one operation of Candle's graph: gradients go through it to `x` and to the layer's weights. In inference mode there is
+/// no backward pass, and the output is a constant. The backward pass runs once; a second `backward()` through the same output is an error.
 ///
 /// # Errors
 /// As the layer's forward pass.

@@ -125,8 +125,8 @@ fn log_softmax(logits: &Tensor) -> CandleResult<Tensor> {
     shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
 }
 
-/// Probabilities over the last axis: `exp(z_c) / Σ exp(z)`, without overflow. Unlike the fused softmax of `candle-nn`, it has a gradient,
-/// which is correct.
+/// Probabilities over the last axis: `exp(z_c) / Σ exp(z)`, without overflow. Gradients flow through it, which the fused
+/// `candle_nn::ops::softmax_last_dim` does not support.
 ///
 /// # Errors
 /// If the tensor has no axis.

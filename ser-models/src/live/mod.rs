@@ -3,8 +3,9 @@
 //! [`Listener`] takes samples in pieces of any size and gives a [`LiveReading`] every quarter of a second. The levels, and with them the
 //! detection of silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser analyses the whole window again for each
 //! reading, because trimming, peak normalisation, tuning, `top_db` and the harmonic part depend on all of its samples. A reading therefore
-//! equals [`Recognizer::recognize_window`] of the same samples. With an interval of one second, and the first reading after a whole window,
-//! the readings equal the windows of [`Recognizer::timeline`] up to rounding for models that read features. For models that read an
+//! equals [`Recognizer::recognize_window`] of the same samples. With the window of [`Recognizer::window_seconds`], an interval of one
+//! second, and the first reading after a whole window, the readings equal the windows of [`Recognizer::timeline`] up to rounding for models
+//! that read features. (A recording of up to 30 s whose sound fits into one window is a single window there.) For models that read an
 //! encoder, which encodes long recordings only once, they are close.
 //!
 //! ```no_run
@@ -41,8 +42,8 @@ pub struct LiveConfig {
     /// Time before the first reading, 0.25 to 60; 0.5 by default. It may be shorter than a window.
     pub first: f64,
     /// Frames below this level, in dB relative to full scale, are silence; finite, −50 by default ([`SILENCE_DB`]). If the loudest frame of
-    /// the stream so far is less than 30 dB above this level, the threshold is 30 dB below that frame instead, but at least −80 dB. A window
-    /// is silent if less than 0.25 s of it reach the threshold.
+    /// the stream so far is less than 30 dB above this level, the threshold is 30 dB below that frame instead, but at least −80 dB (or this
+    /// level, if it is lower). A window is silent if less than 0.25 s of it reach the threshold.
     pub silence_db: f32,
 }
 
@@ -84,7 +85,8 @@ pub enum LiveError {
 pub struct LiveReading {
     /// The end of the window, in seconds of sound from the stream's start.
     pub seconds: f64,
-    /// The loudest frame since the last reading, in dB relative to full scale.
+    /// The loudest frame completed since the last reading, in dB relative to full scale; [`LOWEST_DB`](crate::recording::LOWEST_DB) if
+    /// there was none.
     pub level_db: f32,
     /// Whether the window is silent.
     pub silent: bool,
@@ -92,7 +94,8 @@ pub struct LiveReading {
     pub recognition: Option<Recognition>,
 }
 
-/// Recognises the moods of a stream of samples. Its memory does not grow with the stream.
+/// Recognises the moods of a stream of samples. Its memory does not grow with the stream. Of the recogniser's
+/// [`TimelineConfig`](crate::TimelineConfig) only `detect_speech` is used; [`LiveConfig`] has the other settings.
 #[derive(Debug)]
 pub struct Listener {
     recognizer: Recognizer,

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvBlock<Size = usize> {
-    /// Output channels.
+    /// Output channels, 1 or more.
     pub filters: usize,
-    /// Taps of the kernel.
+    /// Taps of the kernel, 1 or more on each axis.
     pub kernel_size: Size,
     /// The layers after the convolution, in order.
     pub then: Vec<BlockLayer<Size>>,
@@ -28,12 +28,13 @@ pub enum BlockLayer<Size = usize> {
     BatchNorm,
     /// The largest value of each window of this size; windows do not overlap.
     MaxPool(Size),
-    /// Dropout at this rate.
+    /// Dropout at this rate, 0 or more and below 1.
     Dropout(f64),
 }
 
 impl ConvBlock {
-    /// The report's block: convolution, ReLU, batch normalisation, max pooling by `pool_size`, dropout.
+    /// The block of the student report's 1D CNN ([`Cnn1dConfig`](super::Cnn1dConfig)): convolution, ReLU, batch normalisation, max pooling
+    /// by `pool_size`, dropout.
     pub fn new(filters: usize, kernel_size: usize, pool_size: usize, dropout: f64) -> Self {
         use BlockLayer::{BatchNorm, Dropout, MaxPool, Relu};
         Self { filters, kernel_size, then: vec![Relu, BatchNorm, MaxPool(pool_size), Dropout(dropout)] }

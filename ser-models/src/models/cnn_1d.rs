@@ -28,7 +28,7 @@ pub struct Cnn1dConfig {
     pub features: usize,
     /// The convolutions, each with what follows it.
     pub blocks: Vec<ConvBlock>,
-    /// Dropout between the last block and the dense layers, 0 or more and below 1.
+    /// Dropout before each dense layer, 0 or more and below 1.
     pub dropout: f64,
     /// Units of dense layers with ReLU before the last one, which has one unit for each class.
     pub dense: Vec<usize>,

@@ -8,7 +8,8 @@ use crate::setting::Settings;
 use serde::{Deserialize, Serialize};
 
 /// An ensemble: separately trained networks whose probabilities are averaged (Lakshminarayanan et al., *Simple and Scalable Predictive
-/// Uncertainty Estimation using Deep Ensembles*, 2017). Their architectures may differ if they read the same input.
+/// Uncertainty Estimation using Deep Ensembles*, 2017). Their architectures may differ if they read the same input, and if all or none of
+/// them begin with two-dimensional convolutions (`cnn-lstm`, `cnn-attention`).
 ///
 /// It gives the logarithms of its members' mean probabilities, weighted by [`weights`](Self::weights), [batch, classes].
 /// [`Checkpoint::join`](crate::Checkpoint::join) makes one of trained models; it is not trained itself. Parameters are
@@ -20,10 +21,12 @@ pub struct EnsembleConfig {
     pub members: usize,
     /// The architecture of these networks, which must not be an ensemble.
     pub network: Box<Architecture>,
-    /// The architectures of further members, one member each. None may be an ensemble, and all must read the first one's input.
+    /// The architectures of further members, one member each. None may be an ensemble. All must read the first one's input and begin with
+    /// two-dimensional convolutions if it does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Architecture>,
-    /// The weight of each member's probabilities, above 0; only the ratios matter. If empty, all weights are equal.
+    /// The weight of each member's probabilities, first of the `members` networks, then of `others`: above 0 with a finite sum; only the
+    /// ratios matter. If empty, all weights are equal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f64>,
 }

@@ -22,9 +22,9 @@ impl Architecture {
     }
 
     /// The default features of the network, with librosa's settings. An image is the mel spectrogram; `cnn-attention` reads as many mel
-    /// bands as it has rows. A vector or a sequence of 193 rows has all five features; any other sequence has as many MFCC as rows.
-    /// Channels are the first features in the order of [`Feature::ISSA`]. `whisper-head` reads Whisper's mel spectrogram through an
-    /// [`ClipEncoder`].
+    /// bands as it has rows. A vector has all five features (193 numbers), and so has a sequence of 193 rows; any other sequence has as
+    /// many MFCC as rows. Channels are the first features in the order of [`Feature::ISSA`]. `whisper-head` reads Whisper's mel spectrogram
+    /// of 80 bands through a [`ClipEncoder`].
     pub fn features(&self) -> FeatureConfig {
         let all = FeatureConfig::default();
         if let Self::CnnAttention(config) = self.member() {

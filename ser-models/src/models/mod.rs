@@ -149,7 +149,7 @@ impl Architecture {
     /// The network with its tensors made in `parameters`, which decide on seed and element type.
     ///
     /// # Errors
-    /// As [`Architecture::build`].
+    /// As [`Architecture::build`]; [`LayerError::Parameter`] also if `parameters` has a tensor with the name of a new one.
     pub fn build_with(&self, classes: usize, parameters: Parameters) -> Result<Model, LayerError> {
         Model::new(self, classes, parameters)
     }

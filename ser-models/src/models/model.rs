@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 /// A network that classifies, or an ensemble of several.
 ///
-/// As a [`Layer`] it gives logits [batch, classes] of inputs [batch, …], each of [`Model::input`]'s shape. Padding that all
-/// inputs of a batch share is cut off first, so that it costs nothing.
+/// As a [`Layer`] it gives logits [batch, classes] of inputs [batch, …], each of [`Model::input`]'s shape. An ensemble gives the logarithms
+/// of its mean probabilities; its forward pass in training is [`LayerError::Setting`]. Padding that all inputs of a batch share is cut off
+/// first, so that it costs nothing.
 #[derive(Debug)]
 pub struct Model {
     members: Vec<Sequential>,

@@ -27,8 +27,9 @@ use serde::{Deserialize, Serialize};
 /// With [`HeadPooling::Attentive`] the input is the frames of the outputs that are mixed, and the mixture is pooled by attention. With
 /// [`HeadLayers::Concatenation`] the dense layers read all 5,120 statistics.
 ///
-/// With [`WhisperHeadConfig::tuned`] blocks the input is the frames before them. The network runs its own copies of these blocks
-/// ([`TransformerBlock`]), and then pools and normalises all outputs. Such a network begins as a trained head without
+/// With [`WhisperHeadConfig::tuned`] blocks the input is frames: those of the mixed outputs below these blocks, and of the first block's
+/// input. The network runs its own copies of the blocks ([`TransformerBlock`]), pools all outputs over time (with
+/// [`HeadPooling::Attentive`] the mixture is pooled later) and normalises them. Such a network begins as a trained head without
 /// ([`Checkpoint::with_tuned_blocks`](crate::Checkpoint::with_tuned_blocks)).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -65,11 +66,11 @@ pub struct WhisperHeadConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TunedBlocks {
-    /// Their number, from 1 to that of all blocks that the head reads.
+    /// Number of the blocks, from 1 to that of all blocks that the head reads.
     pub blocks: usize,
     /// Units of the hidden layer of each: 2,048 in Whisper base.
     pub hidden: usize,
-    /// Frames of the input after padding; 150 are three seconds.
+    /// Frames of the input after padding, 1 or more; 150 are three seconds. With [`HeadPooling::Attentive`] it must be its `frames`.
     pub frames: usize,
 }
 
@@ -85,7 +86,8 @@ impl Default for TunedBlocks {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HeadPooling {
-    /// Mean and standard deviation over time, taken before training.
+    /// Mean and standard deviation over time. They are taken once before training; with [tuned](WhisperHeadConfig::tuned) blocks the
+    /// network takes them in each pass.
     Statistics,
     /// The mean over time alone. Deviations improve answers for corpora in the training part and worsen them for other corpora.
     Means,

@@ -119,7 +119,8 @@ pub enum ParameterError {
 }
 
 impl Parameters {
-    /// An empty list whose initial values come from `seed`, of `F32`; of `F64` with the cargo feature `f64`.
+    /// An empty list. Initial values come from `seed`. `dtype` must be `F32`, or `F64` with the cargo feature `f64`; with another one the
+    /// forward pass of layers is [`LayerError::ElementType`](crate::layers::LayerError::ElementType).
     pub fn new(seed: u64, dtype: DType) -> Self {
         Self::of(Origin::Seeded(Box::new(Generator::new(seed))), dtype)
     }

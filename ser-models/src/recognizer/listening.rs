@@ -97,7 +97,8 @@ impl<'a> Listening<'a> {
         self.cut.seconds() + kept as f64 / f64::from(self.sample_rate)
     }
 
-    /// The windows recognised so far, in order. The last ones may still be pending.
+    /// The windows recognised so far, in order: none in the first 30 s, then all but the last, of which up to 16 wait to be recognised
+    /// together.
     pub fn windows(&self) -> &[TimelineWindow] {
         &self.windows
     }
@@ -105,7 +106,8 @@ impl<'a> Listening<'a> {
     /// Takes the next samples, mono within ±1.
     ///
     /// # Errors
-    /// If a sample is not finite or the model fails.
+    /// [`RecognizeError::Signal`] if a sample is not finite; [`RecognizeError::Classify`], [`RecognizeError::Input`] or
+    /// [`RecognizeError::Encoder`] if the model fails.
     pub fn push(&mut self, samples: &[f32]) -> Result<(), RecognizeError> {
         if let Some((index, &value)) = samples.iter().enumerate().find(|(_, x)| !x.is_finite()) {
             let before = (self.seconds() * f64::from(self.sample_rate)).round() as usize;
@@ -124,8 +126,8 @@ impl<'a> Listening<'a> {
     /// Ends the recording.
     ///
     /// # Errors
-    /// [`RecognizeError::Signal`] if it is too short or silent, [`RecognizeError::NoSpeech`] if nothing in it sounds like speech, or the
-    /// model's error.
+    /// [`RecognizeError::Signal`] if it is too short or silent, [`RecognizeError::NoSpeech`] if nothing in it sounds like speech;
+    /// [`RecognizeError::Classify`], [`RecognizeError::Input`] or [`RecognizeError::Encoder`] if the model fails.
     pub fn finish(mut self) -> Result<Timeline, RecognizeError> {
         if let Some(kept) = self.kept.take() {
             check_speech(&kept, self.sample_rate)?;

@@ -165,8 +165,8 @@ impl Recognizer {
         self.one.profile(samples, sample_rate)
     }
 
-    /// Adapts the recogniser to a voice: shifts the encoder's statistics by a share of the difference between this voice and the training
-    /// voices. Use it for recordings of this voice only. A new profile replaces the previous one.
+    /// Adapts the recogniser to a voice: shifts the mean by which the encoder's statistics are normalised towards this voice's, by n / (n +
+    /// 5) of the difference for a profile of n clips. Use it for recordings of this voice only. A new profile replaces the previous one.
     ///
     /// # Errors
     /// [`ProfileError::Encoder`] if the model does not read the statistics of the encoder that the profile was made with.
@@ -219,8 +219,9 @@ impl Recognizer {
     /// The moods of a recording from its start to its end: mono samples within ±1 at `sample_rate` Hz, of any length.
     ///
     /// # Errors
-    /// [`RecognizeError::Signal`] if the recording cannot hold speech ([`check_speech`](ser_features::check_speech) has the limits) or
-    /// the rate cannot be used; [`RecognizeError::NoSpeech`] if nothing in it sounds like speech.
+    /// [`RecognizeError::Signal`] if the recording cannot hold speech ([`check_speech`](ser_features::check_speech) has the limits) or the
+    /// rate cannot be used; [`RecognizeError::NoSpeech`] if nothing in it sounds like speech; [`RecognizeError::Classify`],
+    /// [`RecognizeError::Input`] or [`RecognizeError::Encoder`] if the model fails.
     pub fn timeline(&mut self, samples: &[f32], sample_rate: u32) -> Result<Timeline, RecognizeError> {
         let mut listening = self.listen(sample_rate)?;
         listening.push(samples)?;
@@ -237,13 +238,14 @@ impl Recognizer {
 
     /// The mood of one window: the model's answer for these samples, without a check whether they are speech.
     ///
-    /// If the checkpoint's preparation has a length, the samples are first brought to it (the end is cut, or zeros follow). If it has none,
-    /// models of feature vectors and images read all samples, and models of sequences read the first frames up to their maximum; a shorter
-    /// window is padded, and they don't read the padding.
+    /// If the checkpoint's preparation has a length, the samples are brought to it after trimming: cut or padded with zeros, at the end or
+    /// on both sides ([`PreparationConfig::alignment`](ser_features::PreparationConfig::alignment)). If it has none, models of feature
+    /// vectors and images read all samples, and models of sequences read the first frames up to their maximum; a shorter window is padded,
+    /// and they don't read the padding.
     ///
     /// # Errors
     /// [`RecognizeError::Signal`] if the samples cannot hold speech ([`check_speech`](ser_features::check_speech) has the limits) or the
-    /// rate cannot be used.
+    /// rate cannot be used; [`RecognizeError::Classify`], [`RecognizeError::Input`] or [`RecognizeError::Encoder`] if the model fails.
     pub fn recognize_window(
         &mut self,
         samples: &[f32],

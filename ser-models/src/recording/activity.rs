@@ -7,7 +7,7 @@ use ser_features::{
 /// The default level below which a frame counts as silence, in dB relative to full scale.
 pub const SILENCE_DB: f32 = -50.0;
 
-/// The lowest level that is reported, in dB relative to full scale. 16-bit samples cannot be quieter.
+/// The lowest level that is reported, in dB relative to full scale: that of digital silence.
 pub const LOWEST_DB: f32 = -120.0;
 
 /// Frames below this are silent in all recordings: the level of [`MIN_SPEECH_PEAK`](ser_features::MIN_SPEECH_PEAK), in dB.
@@ -90,8 +90,9 @@ pub(super) fn sounding_seconds<'a>(
     sounding as f64 * frame_seconds
 }
 
-/// Whether a clip is silent by the rule of windows: less than [`MIN_SPEECH_SECONDS`] of it are at `silence_db` or above. `samples` are
-/// mono at `sample_rate` Hz.
+/// Whether less than [`MIN_SPEECH_SECONDS`] of a clip are at `silence_db` or above. The threshold is fixed: unlike
+/// [`TimelineConfig::silence_db`](crate::TimelineConfig::silence_db) it is not lowered for quiet recordings. An empty clip is silent.
+/// `samples` are mono at `sample_rate` Hz.
 ///
 /// # Errors
 /// If a sample is not finite, or the rate is outside [`SAMPLE_RATES`].

@@ -12,8 +12,8 @@ pub struct TimelineConfig {
     /// if it takes clips of any length.
     pub hop: f64,
     /// Frames below this level, in dB relative to full scale, are silence; finite, −50 by default ([`SILENCE_DB`]). If the loudest frame so
-    /// far is less than 30 dB above this level, the threshold is 30 dB below that frame instead, but at least −80 dB. A window is silent if
-    /// less than 0.25 s of it reach the threshold.
+    /// far is less than 30 dB above this level, the threshold is 30 dB below that frame instead, but at least −80 dB (or this level, if it
+    /// is lower). A window is silent if less than 0.25 s of it reach the threshold.
     ///
     /// Segments also include quieter frames, as of a quiet voice: those at most 28 dB below the loudest frames within five seconds, at −80 dB
     /// or above, and above the recording's noise.
@@ -50,13 +50,15 @@ pub struct TimelineWindow {
     pub start: f64,
     /// End, in seconds from the recording's start.
     pub end: f64,
-    /// Seconds of speech in it; 0 if there is none.
+    /// Seconds of sound in it that are not silent, if it holds speech; 0 if it holds none. The only window of a short recording counts with
+    /// its whole length.
     pub speech: f64,
     /// The recognised mood of the speech; `None` if there is none.
     pub recognition: Option<Recognition>,
 }
 
-/// A stretch of a recording with one mood, or without speech.
+/// A stretch of a recording with one mood, or without speech. Boundaries are multiples of 0.25 s. Pauses of up to 0.5 s belong to the
+/// speech around them. A mood of less than 1 s is given to the longer neighbour with speech; its answer does not count there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Segment {
     /// Start, in seconds from the recording's start.

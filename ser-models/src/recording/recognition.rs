@@ -57,6 +57,10 @@ impl Recognition {
     }
 
     /// The two most probable classes with their probabilities, the most probable first; the second is `None` where there is one class.
+    ///
+    /// # Panics
+    ///
+    /// If [`Recognition::probabilities`] is empty.
     pub fn likeliest(&self) -> (&(String, f32), Option<&(String, f32)>) {
         let mut order: Vec<&(String, f32)> = self.probabilities.iter().collect();
         order.sort_by(|a, b| b.1.total_cmp(&a.1));

@@ -13,7 +13,7 @@ pub struct Timeline {
     pub seconds: f64,
     /// The mood of the whole recording: the mean of the windows' probabilities, weighted by the seconds of speech in each.
     pub overall: Recognition,
-    /// The windows, which overlap, in order.
+    /// The windows, in order. They overlap if [`TimelineConfig::hop`](crate::TimelineConfig::hop) is shorter than a window.
     pub windows: Vec<TimelineWindow>,
     /// The stretches of one mood, which cover the recording without a gap, in order.
     pub segments: Vec<Segment>,
@@ -64,8 +64,9 @@ impl Timeline {
         Ok(self)
     }
 
-    /// The mood of the last `seconds` seconds of speech: the mean of the last windows with speech that hold as much, weighted by how much
-    /// speech is in each.
+    /// The mood of the last `seconds` seconds of speech: the mean of the last windows with speech, as many as are needed, weighted by the
+    /// speech in each. Windows overlap, so each counts for at most one [`TimelineConfig::hop`](crate::TimelineConfig::hop) of new speech. 0
+    /// or less gives the last window with speech; more than the recording holds gives all.
     pub fn at_end(&self, seconds: f64) -> Recognition {
         let (mut speech, mut last) = (0.0, Vec::new());
         for window in self.windows.iter().rev() {

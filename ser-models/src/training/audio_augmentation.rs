@@ -32,13 +32,15 @@ pub struct AudioAugmentation {
     /// octaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low_pass: Option<[f64; 2]>,
-    /// Range of the high-pass cut-off in Hz, above 0: no sound is left below it. Drawn uniformly in octaves.
+    /// Range of the high-pass cut-off in Hz, above 0: no sound is left below it. Drawn uniformly in octaves. If it lies at or above the
+    /// low-pass, or a telephone line's 3,000 to 3,800 Hz, the clip becomes silent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub high_pass: Option<[f64; 2]>,
     /// Room, microphone and line.
     #[serde(skip_serializing_if = "is_off")]
     pub chain: RecordingChain,
-    /// The probability with which each of the changes is made, above 0 and at most 1.
+    /// The probability, above 0 and at most 1, of each change: speed, shift, gain, room, equaliser, tilt, noise, low-pass and high-pass,
+    /// each drawn by itself. [`RecordingChain::telephone`] and [`RecordingChain::pink`] have their own.
     pub probability: f64,
 }
 

@@ -16,14 +16,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Changes of the sound, of which features are then taken. They need [`Dataset::with_audio`](crate::input::Dataset::with_audio).
+    /// Changes of the sound, of which features are then taken. They need [`Dataset::with_audio`](crate::input::Dataset::with_audio). For
+    /// networks that read an encoder, [`EncodingConfig::augmentation`](super::EncodingConfig::augmentation) changes the clips instead.
     #[serde(skip_serializing_if = "is_default")]
     pub audio: AudioAugmentation,
     /// The largest shift in frames to either side, 0 to 1,000,000, within the valid frames; copies of the edge frame fill the gap. Only for
     /// inputs with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub time_shift: usize,
-    /// The largest shift in rows, 0 to 1,000,000, equal in all channels; for mel bands it imitates another pitch and vocal tract.
+    /// The largest shift in rows to either side, 0 to 1,000,000, equal in all channels; copies of the edge row fill the gap. For mel bands
+    /// it imitates another pitch and vocal tract. Only for inputs with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub frequency_shift: usize,
     /// Standard deviation of Gaussian noise that is added to each normalised feature, 0 or more; 0 adds none.
@@ -35,14 +37,14 @@ pub struct Augmentation {
     /// Spans of rows that are masked in each clip, at all frames and in all channels. Only for inputs with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub frequency_masks: Masks,
-    /// α of mixup (Zhang et al., *mixup: beyond empirical risk minimization*, 2018), 0 or more; 0 mixes nothing. Each batch is mixed with
-    /// itself in another order, λ : (1 − λ), both inputs and targets, with λ from Beta(α, α). The mixture has the valid frames of the longer
-    /// clip.
+    /// α of mixup (Zhang et al., *mixup: beyond empirical risk minimization*, 2018), 0 or more; 0 turns it off. Each example becomes λ ·
+    /// itself + (1 − λ) · another of its batch, inputs and targets, with one λ from Beta(α, α) for each batch. The mixture has the valid
+    /// frames of the longer clip.
     pub mixup: f64,
 }
 
-/// Spans that are set to 0, the mean of normalised features. Their width is drawn evenly from 0 to `width`, then their place among all that
-/// fit.
+/// Spans that are set to 0, which is the mean if [`TrainingConfig::normalize`](super::TrainingConfig::normalize) is on. Their width is
+/// drawn evenly from 0 to `width`, then their place among all that fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Masks {

@@ -18,8 +18,9 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// The first learning rate, positive.
     pub learning_rate: f64,
-    /// First learning rates of single weights, positive, by what the weights' names begin with; the longest such beginning counts. All other
-    /// weights have `learning_rate`. `transformer_block = 2e-5` is for an encoder's blocks
+    /// First learning rates of single weights, positive, by what the weights' names begin with; the longest such beginning counts. All
+    /// other weights have `learning_rate`. A key with which no weight's name begins is an error
+    /// ([`TrainingError::Setting`](super::TrainingError::Setting)). `transformer_block = 2e-5` is for an encoder's blocks
     /// ([`WhisperHeadConfig::tuned`](crate::models::WhisperHeadConfig::tuned)).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub learning_rates: BTreeMap<String, f64>,
@@ -29,7 +30,8 @@ pub struct TrainingConfig {
     pub optimizer: OptimizerConfig,
     /// The largest Euclidean norm of all gradients together, positive; `None` turns clipping off.
     pub clip_norm: Option<f64>,
-    /// Share of each target that is spread over all classes, 0 or more and below 1.
+    /// Share of each target that is spread over all classes, or those that the clip's corpus labels
+    /// ([`Dataset::with_corpora`](crate::input::Dataset::with_corpora)); 0 or more and below 1.
     pub label_smoothing: f64,
     /// Weight of each class in the loss.
     pub class_weights: ClassWeights,
@@ -38,18 +40,19 @@ pub struct TrainingConfig {
     pub sampling: Sampling,
     /// Whether inputs are z-scored by the training part's mean and standard deviation.
     pub normalize: bool,
-    /// Whether the logarithm of positive and skewed features, such as mel powers, is taken before the z-score.
+    /// Whether the logarithm of positive and skewed features, such as mel powers, is taken before the z-score
+    /// ([`Normalization::fit`](crate::input::Normalization::fit)). Without [`normalize`](Self::normalize) it has no effect.
     pub log_skewed: bool,
     /// Changes of the training part's examples.
     pub augmentation: Augmentation,
-    /// Decay of an exponential moving average of the weights, 0 or more and below 1, e.g. 0.999: the average is what is validated and
-    /// kept, instead of the last weights. It begins with a smaller decay, so that the first weights don't linger. `None` averages
-    /// nothing.
+    /// Decay d of an exponential moving average of the weights and statistics, `a += (1 − d) · (w − a)` after each step, 0 or more and
+    /// below 1, e.g. 0.999: the average is what is validated and kept, instead of the last weights. In step n the decay is at most (1 + n)
+    /// / (10 + n), as in TensorFlow's `ExponentialMovingAverage`, so that the first weights don't linger. `None` averages nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
     /// The validation metric that selects the best epoch. Without a validation part, it is the last epoch.
     pub monitor: Monitor,
-    /// When to stop before the last epoch; `None` runs all.
+    /// When to stop before the last epoch; needs a validation part. `None` runs all.
     pub early_stopping: Option<EarlyStopping>,
 }
 

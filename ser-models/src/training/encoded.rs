@@ -16,7 +16,7 @@ const BLOCK: usize = 2_000;
 
 /// Statistics over time of an encoder's outputs ([`WhisperEncoder::statistics`]) for clips and for changed copies of them.
 ///
-/// Encoding takes some fifty times as long as training a head on the result, so it is done once and kept.
+/// Encoding takes far longer than training a head on the result, so it is done once and kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncodedClips {
     /// Digest of the encoder's file.
@@ -35,7 +35,8 @@ impl EncodedClips {
     /// threads, and a clip's copies do not depend on the other clips.
     ///
     /// # Errors
-    /// [`EncodedError::Setting`] if a setting is out of range, [`EncodedError::Clip`] if a clip is empty, too short or not finite.
+    /// [`EncodedError::Setting`] if a setting is out of range or there are not as many clips as ids, [`EncodedError::Config`] if the
+    /// preparation cannot be planned, [`EncodedError::Clip`] if a clip is empty, too short or not finite.
     pub fn new(
         encoder: &Arc<WhisperEncoder>,
         config: EncodingConfig,
@@ -51,8 +52,8 @@ impl EncodedClips {
     /// without another version, delete the file: it holds outputs of the old code.
     ///
     /// # Errors
-    /// As [`EncodedClips::new`]; [`EncodedError::File`] if the file cannot be read or written or is damaged, [`EncodedError::OtherEncoder`] if
-    /// it was made with another encoder.
+    /// As [`EncodedClips::new`]; [`EncodedError::File`] if the file cannot be read or written or is damaged, [`EncodedError::OtherEncoder`]
+    /// if it was made with another encoder or number of blocks.
     pub fn kept(
         path: impl AsRef<Path>,
         encoder: &Arc<WhisperEncoder>,

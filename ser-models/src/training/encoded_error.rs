@@ -10,7 +10,7 @@ use ser_features::ConfigError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodedError {
-    /// The settings of the augmentation are out of range, or not at the encoder's sample rate.
+    /// A setting of the encoding is out of range, the preparation's rate is not the encoder's, or there are not as many clips as ids.
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// A clip cannot be encoded.
@@ -28,7 +28,7 @@ pub enum EncodedError {
     /// The file could not be written or read, or is damaged.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file holds outputs of another encoder.
+    /// The file holds outputs of another encoder, or of another number of its blocks.
     #[error("{file}: outputs must be {expected}, got {given}")]
     OtherEncoder {
         /// The file.

@@ -17,8 +17,9 @@ const BLOCK: usize = 256;
 /// The clips must be recordings at [`ClipEncoder::SAMPLE_RATE`](crate::input::ClipEncoder::SAMPLE_RATE) without further preparation.
 ///
 /// # Errors
-/// [`EncodedError::Setting`] if a setting is out of range, [`EncodedError::Clip`] if a clip is empty, too short or not finite, or the encoder
-/// does not give this input; as [`Dataset::new`].
+/// [`EncodedError::Setting`] if a setting is out of range or there are not as many clips as ids, [`EncodedError::Config`] if the
+/// preparation cannot be planned, [`EncodedError::Clip`] if a clip is empty, too short or not finite, or the encoder does not give this
+/// input; as [`Dataset::new`].
 pub fn encode_frames(
     encoder: &Arc<WhisperEncoder>,
     config: &EncodingConfig,

@@ -37,7 +37,8 @@ impl EncodingConfig {
     pub(super) const MOST_COPIES: usize = 1_000;
 
     /// Settings for this preparation and `copies` changed copies of each clip, which imitate other rooms, voices and recorders: speed 0.9
-    /// to 1.1, white noise of 5 to 30 dB, low-pass at 3 to 8 kHz, high-pass at 50 to 400 Hz, each with probability 0.5.
+    /// to 1.1, white noise at a signal-to-noise ratio of 5 to 30 dB, low-pass at 3 to 8 kHz, high-pass at 50 to 400 Hz, each with
+    /// probability 0.5. The seed is 0.
     pub fn with_copies(preparation: PreparationConfig, copies: usize) -> Self {
         let augmentation = AudioAugmentation {
             speed: Some([0.9, 1.1]),

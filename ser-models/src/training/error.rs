@@ -67,7 +67,7 @@ pub enum TrainingError {
     NotFinite {
         /// The epoch, counted from 1.
         epoch: usize,
-        /// Place in the epoch.
+        /// Place in the epoch: `batch 3 of 40`, or `validation`.
         place: String,
         /// The value that is not finite: the loss, or a value of a tensor by its name.
         what: String,
@@ -79,7 +79,7 @@ pub enum TrainingError {
     Failed {
         /// The epoch, counted from 1.
         epoch: usize,
-        /// Place in the epoch.
+        /// Place in the epoch: `batch 3 of 40`, or `validation`.
         place: String,
         /// The reason.
         #[source]
@@ -130,7 +130,8 @@ pub enum StateError {
     /// The file could not be written or read, or is damaged.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The state belongs to a run with other settings or other data.
+    /// The state belongs to another run: the version of this crate, seed, architecture, settings, data or the checkpoint that it began from
+    /// differ.
     #[error("{file}: {what} must be this run's, {expected}, got {given}: the state is of another run")]
     AnotherRun {
         /// The file.

@@ -40,7 +40,7 @@ pub struct History {
 }
 
 impl History {
-    /// The best epoch: by the validation part, or without one the last.
+    /// The best epoch by the validation part (the first of equal ones), or without one the last; `None` if no epoch has ended.
     pub fn best(&self) -> Option<&Epoch> {
         self.epochs.iter().rfind(|epoch| epoch.best)
     }

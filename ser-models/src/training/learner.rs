@@ -44,10 +44,12 @@ pub(crate) struct LearnerState {
 }
 
 impl Learner {
-    /// A model at the beginning of its training; `class_weights` are one for each class.
+    /// A model at the beginning of its training. Of `config` it uses optimiser, learning rates, `clip_norm`, `label_smoothing` and
+    /// `ema_decay`; `class_weights` are one for each class.
     ///
     /// # Errors
-    /// If a class weight, the label smoothing, the learning rate or a setting of the optimiser is out of its range.
+    /// If a class weight, the label smoothing, a learning rate or a setting of the optimiser is out of its range, or a key of
+    /// `learning_rates` fits no weight. A wrong number of class weights is an error of [`Learner::step`].
     pub fn new(
         model: Model,
         config: &TrainingConfig,

@@ -148,7 +148,7 @@ fn source(
 ) -> Result<Source, TrainingError> {
     let refused = |setting, rule| Err(TRAINING.error(setting, rule, "on").into());
     if let Some(setting) = config.augmentation.needs_frames()
-        && matches!(input, ModelInput::Vector { .. })
+        && matches!(input, ModelInput::Vector { .. } | ModelInput::Encoded { .. })
     {
         return refused(setting, "off for inputs without frames");
     }
@@ -157,6 +157,12 @@ fn source(
             return Ok(Source::Frames(training.inputs().clone(), normalization.clone()));
         }
         return Ok(Source::Features(normalization.normalized(training.inputs())?));
+    }
+    if let ModelInput::Encoded { .. } | ModelInput::EncodedFrames { .. } = input {
+        return refused(
+            "augmentation.audio",
+            "off for networks that read an encoder (EncodingConfig::augmentation changes their clips)",
+        );
     }
     let Some(audio) = training.audio() else {
         return refused(

@@ -6,13 +6,15 @@ use crate::models::{Architecture, Cnn1dConfig, CnnLstmConfig, HybridConfig, RnnL
 /// An architecture with its published training settings.
 ///
 /// The presets `report-…` are those of *Speech Emotion Recognition with Music Recommendation*, the student report that this project
-/// reimplements. They use its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of the best validation loss. Settings that
-/// the report leaves open have Keras's defaults: Adam or RMSprop in Keras's form, learning rate 10⁻³. It names RMSprop for the hybrid only, so
-/// the others have Adam.
+/// reimplements. They use its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of the best validation loss. Settings
+/// that the report leaves open have Keras's defaults: Adam or RMSprop in Keras's form, learning rate 10⁻³. It names RMSprop for the hybrid
+/// only, so the others have Adam. They stop after a tenth of the epochs, 20 at least, without a better one, so they need a validation part.
+/// The report does not say when it stops.
 ///
-/// `issa` is that of Issa, Demirci and Yazici (*Speech emotion recognition with deep convolutional neural networks*, 2020), `tim-net` that of
-/// Ye et al. (*Temporal modeling matters: a novel temporal emotional modeling approach for speech emotion recognition*, 2023). Both were
-/// published without a validation part, with results of the last epoch. Without a validation part, the last epoch is kept here too.
+/// `issa` is that of Issa, Demirci and Yazici (*Speech emotion recognition with deep convolutional neural networks*, 2020), `tim-net` that
+/// of Ye et al. (*Temporal modeling matters: a novel temporal emotional modeling approach for speech emotion recognition*, 2023). Both were
+/// published without a validation part, with results of the last epoch. Without a validation part, the last epoch is kept here too. Both
+/// use Keras's form with eps 10⁻⁷; `tim-net` has learning rate 10⁻³.
 ///
 /// | name | architecture | epochs | optimiser |
 /// | --- | --- | --- | --- |
@@ -21,7 +23,7 @@ use crate::models::{Architecture, Cnn1dConfig, CnnLstmConfig, HybridConfig, RnnL
 /// | `report-cnn-lstm-bn` | `cnn-lstm-bn` | 35 | Adam |
 /// | `report-hybrid` | `hybrid` | 700 | RMSprop |
 /// | `report-rnn-lstm` | `rnn-lstm` | 100 | Adam |
-/// | `issa` | `cnn-1d-issa` | 700 | RMSprop, 10⁻⁵, decay 10⁻⁶ |
+/// | `issa` | `cnn-1d-issa` | 700 | RMSprop, learning rate 10⁻⁵ / (1 + 10⁻⁶ · step) |
 /// | `tim-net` | `tim-net` | 500 | Adam (0.93, 0.98), batches of 64, label smoothing 0.1 |
 ///
 /// ```

@@ -40,8 +40,8 @@ fn is_one(members: &usize) -> bool {
     *members == 1
 }
 
-/// The seed that one of several networks is trained from, counted from 0: `seed · members + member`, so that no two networks of
-/// experiments with one number of members share a seed.
+/// The seed of one of several networks: `seed · members + member` (wrapping), `member` counted from 0 and below `members`. Experiments with
+/// the same number of members and different seeds share no network's seed.
 pub fn member_seed(seed: u64, members: usize, member: usize) -> u64 {
     seed.wrapping_mul(members as u64).wrapping_add(member as u64)
 }
@@ -62,10 +62,11 @@ impl Recipe {
         Self::new(architecture, TrainingConfig::default()).with(file)
     }
 
-    /// Changes the settings that the file sets. Preparation and features start from what the file's architecture reads by default.
+    /// Changes the settings that the file sets. `arch` is ignored ([`Recipe::of`] reads it). Preparation and features start from what the
+    /// changed architecture reads by default; those of this recipe are discarded.
     ///
     /// # Errors
-    /// If a key is unknown or a value has the wrong type; the error names the file, the table and the key.
+    /// [`RecipeError::Table`] if a key of a table is unknown or a value has the wrong type, [`RecipeError::Members`] if `members` is 0.
     pub fn with(self, file: &RecipeFile) -> Result<Self, RecipeError> {
         let architecture = file.put_over("architecture", &self.architecture)?;
         let base = Self::new(architecture, self.training);
@@ -151,7 +152,8 @@ impl RecipeFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// If it cannot be read, is not TOML, or has an unknown key; the error names the file, and the line or the key.
+    /// [`RecipeError::File`] if it cannot be read, [`RecipeError::Toml`] if it is not TOML, [`RecipeError::Key`] if a key at the top is
+    /// unknown. The keys of tables are checked by [`Recipe::of`] and [`Recipe::with`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, RecipeError> {
         let file = path.as_ref().display().to_string();
         match std::fs::read_to_string(path) {

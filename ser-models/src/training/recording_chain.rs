@@ -34,8 +34,8 @@ pub struct RecordingChain {
     pub equalizer: f64,
     /// The steepest tilt of a microphone's spectrum to either side, in dB an octave, 0..=12; 0 for none.
     pub tilt: f64,
-    /// The share of noise ([`AudioAugmentation::snr`](super::AudioAugmentation::snr)) that is pink, which falls by 3 dB an octave, as
-    /// that of rooms does, 0..=1. The rest is white.
+    /// The probability, 0..=1, that a clip's noise ([`AudioAugmentation::snr`](super::AudioAugmentation::snr)) is pink, which falls by 3 dB
+    /// an octave, as that of rooms does; otherwise it is white.
     pub pink: f64,
     /// The probability of a telephone line, 0..=1: it passes from a frequency of 200 to 400 Hz up to one of 3,000 to 3,800 Hz.
     pub telephone: f64,

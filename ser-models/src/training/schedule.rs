@@ -23,13 +23,14 @@ pub enum Schedule {
         /// Factor per epoch, above 0 and at most 1.
         factor: f64,
     },
-    /// From 0 up to 1 in a straight line over the warm-up, then down to `minimum` along half a cosine over the rest of
-    /// the run (Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts*, 2017; without restarts).
+    /// Up to 1 in a straight line over the W = ⌊`warm_up` · steps⌋ steps of the warm-up (`(step + 1) / W`, steps counted from 0), then
+    /// along half a cosine towards `minimum`, which the step after the last one would have (Loshchilov and Hutter, *SGDR: stochastic
+    /// gradient descent with warm restarts*, 2017; without restarts).
     Cosine {
         /// The warm-up's share of the run, 0 or more and below 1.
         #[serde(default)]
         warm_up: f64,
-        /// The factor at the end, 0 or more and at most 1.
+        /// The factor that the step after the last one would have, 0 or more and at most 1.
         #[serde(default)]
         minimum: f64,
     },

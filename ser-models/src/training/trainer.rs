@@ -46,8 +46,10 @@ impl Trainer {
     /// the seed.
     ///
     /// # Errors
-    /// If a setting is out of its range, the inputs do not have the model's shape, a class has no training example, the
-    /// parts name different classes, a clip is in both, or the training part lacks data that the augmentation needs.
+    /// [`TrainingError::Setting`] if a setting is out of its range, the architecture is an ensemble, the training part has fewer than 2
+    /// clips, early stopping lacks a validation part, or the training part lacks data that the augmentation needs; [`TrainingError::Layer`]
+    /// if the architecture's sizes don't fit together; [`TrainingError::InputShape`], [`TrainingError::ClassWithoutExamples`],
+    /// [`TrainingError::LabelsDiffer`] and [`TrainingError::Overlap`] if the data don't fit.
     pub fn new(
         config: TrainingConfig,
         architecture: Architecture,
@@ -73,7 +75,8 @@ impl Trainer {
     /// Continues the training of a trained model with other settings or data, e.g. of a head with an encoder's blocks
     /// ([`Checkpoint::with_tuned_blocks`]). It begins from the checkpoint's weights, and its normalisation and readout are kept;
     /// [`TrainingConfig::normalize`] changes nothing. Clips of the checkpoint's training and validation part are among those of the new
-    /// checkpoint; its test clips may train, and are then no test clips of the new one.
+    /// checkpoint; its test clips may train; leave them out of [`CheckpointSource::test`](crate::CheckpointSource::test) then, or
+    /// [`Trainer::checkpoint`] fails.
     ///
     /// # Errors
     /// As [`Trainer::new`]; also if the classes are not the checkpoint's, or a clip of the validation part trained it.
@@ -173,8 +176,10 @@ impl Trainer {
     /// each batch.
     ///
     /// # Errors
-    /// [`TrainingError::NotFinite`] if a loss or a weight is NaN or infinite and [`TrainingError::Failed`] if a step fails, with epoch and
-    /// batch; the state after the previous epoch is kept. [`TrainingError::State`] if the state cannot be written.
+    /// [`TrainingError::NotFinite`] if a loss, a weight, a statistic or a value of the optimiser is NaN or infinite,
+    /// [`TrainingError::Failed`] if a step fails; both name the epoch and the batch (or `validation`). [`TrainingError::State`] if the
+    /// state cannot be written; the error of the evaluation if the validation part cannot be evaluated. The state after the previous epoch
+    /// is kept.
     pub fn run(
         &mut self,
         mut on_event: impl FnMut(&Event<'_>),
@@ -209,7 +214,8 @@ impl Trainer {
         &self.state.history
     }
 
-    /// The model as it is after the last whole epoch, which need not be the best one.
+    /// The model as it is after the last whole epoch, which need not be the best one. With [`TrainingConfig::ema_decay`] it has the weights
+    /// themselves, not their average.
     pub fn model(&self) -> &Model {
         self.learner.model()
     }

@@ -158,8 +158,8 @@ impl Dataset {
     }
 
     /// Sets the corpus of each clip. A corpus labels the classes that its clips have; the loss of its clips ignores all other classes. A
-    /// corpus whose clips are all of one class counts as labelling all: among one class alone nothing could be learnt from them.
-    /// Balanced batches ([`Sampling::Balanced`](crate::training::Sampling::Balanced)) draw from each corpus by its share.
+    /// corpus with a single class counts as labelling all classes, because a softmax over one class has no gradient. Balanced batches
+    /// ([`Sampling::Balanced`](crate::training::Sampling::Balanced)) draw from each corpus by its share.
     ///
     /// # Errors
     /// If there is not one name for each clip.

@@ -46,7 +46,8 @@ impl TransformerBlock {
     /// and the weights of normalisations at one.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if a size is 0, or `width` is no multiple of `heads`.
+    /// [`LayerError::Setting`] if a size is 0, or `width` is no multiple of `heads`; [`LayerError::Parameter`] if a tensor cannot be made,
+    /// e.g. because its name is taken.
     pub fn new(
         width: usize,
         heads: usize,

@@ -30,15 +30,13 @@ const QUIET_DB: f32 = 35.0;
 /// and breaks off, its energy rises and falls with its syllables about four times a second, and its spectrum changes from sound to
 /// sound.
 ///
-/// In order, of the frames that sound:
-/// 0. share of frames whose pitch moves by less than 1/200 octave to the next (tones, music),
-/// 1. share of frames whose pitch moves by 1/200 to 1/10 octave (voices),
-/// 2. deviation of the pitch in octaves, where it moves by less than 1/10 from frame to frame,
-/// 3. share of the envelope's modulation between 2 and 8 Hz (syllables),
-/// 4. standard deviation of the envelope in dB,
-/// 5. mean change of the spectrum from frame to frame in dB, the level left out,
-/// 6. standard deviation of the spectrum over time in dB, the level left out, mean of the bands,
-/// 7. standard deviation of the mean spectrum over the bands in dB.
+/// The sound is resampled to 8,000 Hz. Pitch (70 to 500 Hz) is estimated every 20 ms, 20 mel bands (60 to 3,800 Hz) every 10 ms. A frame
+/// sounds if it is less than 35 dB below the loudest. The envelope is the level of all frames, raised to at least 35 dB below the loudest;
+/// the other cues are of frames that sound. In order: 0. share of frames whose pitch moves by less than 1/200 octave to the next (tones,
+/// music), 1. share of frames whose pitch moves by 1/200 to 1/10 octave (voices), 2. deviation of the pitch in octaves, where it moves by
+/// less than 1/10 from frame to frame, 3. share of the envelope's modulation between 2 and 8 Hz (syllables), 4. standard deviation of the
+/// envelope in dB, 5. mean change of the spectrum from frame to frame in dB, the level left out, 6. standard deviation of the spectrum over
+/// time in dB, the level left out, mean of the bands, 7. standard deviation of the mean spectrum over the bands in dB.
 #[derive(Debug)]
 pub struct SpeechCues {
     resampler: Resampler,

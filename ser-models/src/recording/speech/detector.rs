@@ -8,9 +8,9 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotSpeech {
-    /// Its pitch stays where it is or moves in steps: tones, chords, music.
+    /// The pitch of at least half of the sounding frames stays where it is: tones, chords, music.
     Tones,
-    /// It has no pitch: noise, wind, clicks.
+    /// Any other sound: noise, wind, clicks.
     Noise,
 }
 

@@ -11,7 +11,8 @@ pub enum Framework {
     /// As in PyTorch 2.
     #[default]
     PyTorch,
-    /// As in Keras 3.
+    /// As in Keras 3, except that weight decay is added to the gradient, as PyTorch does (Keras shrinks the weight by η · λ before the
+    /// step).
     Keras,
 }
 

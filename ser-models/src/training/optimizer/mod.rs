@@ -37,7 +37,8 @@ struct Slot {
 }
 
 impl Optimizer {
-    /// A fresh optimiser for a model's trainable parameters.
+    /// A fresh optimiser for a model's trainable parameters. The settings are not checked; [`Optimizer::new`](candle_nn::Optimizer::new)
+    /// checks them.
     pub fn for_parameters(config: OptimizerConfig, learning_rate: f64, parameters: &Parameters) -> Self {
         let trainable = parameters.iter().filter(Parameter::is_trainable);
         let slots = trainable.map(|p| Slot::new(p.name(), p.var())).collect();
