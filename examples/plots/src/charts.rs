@@ -33,7 +33,7 @@ pub fn learning_curves(history: &History) -> Page {
         ],
     );
     let accuracy = figure(
-        "Accuracy (dot: the selected epoch)",
+        "Accuracy and UAR (dot: the selected epoch)",
         "share in %",
         vec![
             curve("training accuracy", &|epoch| Some(epoch.train_accuracy * 100.0)),
