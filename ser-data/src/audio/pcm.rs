@@ -326,11 +326,11 @@ mod tests {
             vec![AudioWarning::WrongLength { unit, declared: declared.into(), found: found.into() }]
         };
         let expected = expected();
-        // Too small, as where a recorder crashed.
+        // Too small, e.g. because the recorder crashed.
         for declared in [whole / 2, whole - 2, 1, 4097] {
             assert!(read(declared, 0, b"") == (expected.clone(), wrong(declared, whole)), "{declared}");
         }
-        // Too large, as where the stream is cut.
+        // Too large, e.g. because the stream is cut.
         let (half, warnings) = read(whole, whole as usize / 2, b"");
         assert_eq!(half, expected[..half.len()]);
         assert_eq!((half.len() as u32, warnings), (whole.div_ceil(2) / 2, wrong(whole, whole.div_ceil(2))));

@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(of(b"LYRICSBEGININD00002xx000022LYRICS200TAG"), Some(36));
         assert_eq!(of(b"LYRICSBEGINla laLYRICSEND"), Some(25));
         assert_eq!(of(b"3DI\x04\0\0\0\0\0\0"), Some(10));
-        // One that ends after the file, or is none.
+        // A tag that ends after the file, and bytes that are no tag.
         assert_eq!((of(b"ID3\x04\0\0\0\0\x7F\x7F"), of(&id3v1[..127]), of(b"OggS")), (None, None, None));
     }
 

@@ -1,4 +1,4 @@
-//! Classes that are told by folders.
+//! Classes that are named by folders.
 
 use crate::labels::LabelMap;
 

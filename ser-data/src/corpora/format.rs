@@ -122,7 +122,7 @@ impl CorpusFormat {
         }
     }
 
-    /// The formats that are told by file names.
+    /// The formats that are recognised by file names.
     pub(super) fn named() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|format| !matches!(format, Self::Folders | Self::Manifest))
     }

@@ -16,7 +16,7 @@ const SHORTEST_PAUSE: usize = 2;
 /// Seconds of the shortest segment of a mood between others.
 const SHORTEST_MOOD: f64 = 1.0;
 
-/// Sound that lies this far above the noise floor, in dB, is told apart from it.
+/// Sound that lies this far above the noise floor, in dB, is distinguished from it.
 const ABOVE_FLOOR_DB: f32 = 6.0;
 
 /// The noise threshold is at least this far below the loudest frames, in dB, so that a steady voice is not taken for noise.

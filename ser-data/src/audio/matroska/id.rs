@@ -29,7 +29,7 @@ pub(super) const BLOCK_GROUP: u32 = 0xA0;
 pub(super) const BLOCK: u32 = 0xA1;
 pub(super) const DISCARD_PADDING: u32 = 0x75A2;
 
-/// Whether an identifier is known and has four bytes: what is no element has such a one by chance only once in millions.
+/// Whether an identifier is known and has four bytes. Four random bytes are such an identifier only once in millions.
 pub(super) fn is_long(id: u32) -> bool {
     id >> 28 == 1 && is_known(id)
 }
