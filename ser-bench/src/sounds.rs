@@ -1,4 +1,4 @@
-//! Sounds that are no speech, made by a seed: what a detector of speech must refuse.
+//! Generated sounds without speech, drawn from a seed, which a speech detector must reject.
 
 use ser_models::Generator;
 use std::f32::consts::TAU;
@@ -93,7 +93,7 @@ fn below(random: &mut Generator, n: usize) -> usize {
     (random.uniform(0.0, n as f64) as usize).min(n - 1)
 }
 
-/// Nearly normal: the sum of twelve uniform numbers.
+/// An approximately normal number: the sum of twelve uniform ones.
 fn normal(random: &mut Generator) -> f32 {
     (0..12).map(|_| random.uniform(-0.5, 0.5)).sum::<f64>() as f32
 }
@@ -105,7 +105,7 @@ fn timbre(random: &mut Generator) -> Vec<f32> {
     (1..=count).map(|k| if hollow && k % 2 == 0 { 0.0 } else { (k as f32).powf(-fall) }).collect()
 }
 
-/// Adds a note: `hertz` tells the pitch at each sample from its start.
+/// Adds a note; `hertz` gives its pitch at each sample, counted from its start.
 fn note(out: &mut [f32], timbre: &[f32], level: f32, attack: f32, decay: f32, hertz: impl Fn(usize) -> f32) {
     let (n, mut phase) = (out.len(), 0.0f32);
     for (t, x) in out.iter_mut().enumerate() {

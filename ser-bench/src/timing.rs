@@ -23,7 +23,7 @@ pub fn times(
     Ok(times)
 }
 
-/// The middle of the times, the upper one of two; NaN of none.
+/// The median of the times: the upper of the two middle ones if their number is even, NaN without any.
 pub fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)

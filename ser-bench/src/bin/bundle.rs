@@ -29,7 +29,7 @@ struct Arguments {
     /// with `--weights` that model's own.
     #[arg(long)]
     confidence: Option<f64>,
-    /// Takes the weights of this model, and changes temperature and confidence alone.
+    /// Model whose weights are kept; only its temperature and confidence are changed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "recipe", "cache"])]
     weights: Option<PathBuf>,
     /// Another recipe, which is then trained alone, instead of the experiment's own: as a file for `train --config`.
@@ -75,7 +75,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .map(|(source, weight)| Ok((source.recipe()?, weight)))
             .collect::<anyhow::Result<_>>()?,
     };
-    // All recipes read the same: networks that read differently cannot answer together in one file.
+    // All recipes have the same input, as networks in one file must.
     let (first, _) = recipes.first().context("experiment: recipes must be 1 or more, got 0")?;
     let options = corpus_options(first, LabelSet::Emotions, arguments.cache.clone())?;
     let set = TrainingSet::load(&[ravdess(data)], &options, first.architecture.input())?;
@@ -107,7 +107,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     cli::print(format!("{file}: {clips} clips, {} epochs", epochs.join(" and ")))
 }
 
-/// A readout with the temperature and the confidence that were asked for; what wasn't stays.
+/// The readout with the temperature and the confidence of the command line, where they are given.
 fn asked(readout: Readout, arguments: &Arguments) -> Readout {
     let temperature = arguments.temperature.unwrap_or(readout.temperature);
     let confidence = arguments.confidence.unwrap_or(readout.confidence);

@@ -13,8 +13,8 @@ use ser_data::CorpusFormat;
 use ser_examples::{cli, interrupt, output, progress};
 use ser_models::{Recipe, RecipeFile};
 
-/// Trains the report's networks on RAVDESS by several protocols and measures each model once on its own test part, from which it
-/// learnt nothing.
+/// Trains the report's networks on RAVDESS by several protocols and measures each model once on its own test part, which had no influence
+/// on it.
 ///
 /// The folder of results holds each model's predictions, history and checkpoint, pictures, and all figures as `results.json` and
 /// `results.md`. Finished work there is not repeated: the same command resumes an interrupted run.
@@ -88,14 +88,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let cache = arguments.cache.clone().unwrap_or_else(|| arguments.output.join("features"));
     let part = if arguments.validate { Part::Validation } else { Part::Test };
-    // Others that lie in the folder of results are shown as their protocols ask for.
+    // Other experiments in the folder of results are shown with the default seeds of their protocols.
     let seeds = |experiment: &Experiment| {
         let asked = arguments
             .seeds
             .filter(|_| experiment.sources().iter().all(|source| experiments.contains(source)));
         asked.unwrap_or(experiment.protocol.seeds())
     };
-    // All folders are opened first, so that a conflict or damaged files show at once and not after hours.
+    // Opens all folders first, so that a conflict or a damaged file is reported at once and not after hours.
     let runs: Vec<Run> = experiments
         .iter()
         .map(|experiment| Run::new(*experiment, recipe.clone(), part, seeds(experiment), &arguments.output))
@@ -127,7 +127,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             bar.finish_and_clear();
             cli::print(format!("Long recordings, {}:\n\n{scores}", experiment.name))?;
         }
-        // After each, so that they can be read while the others run.
+        // Writes the tables after each experiment, so that they can be read while the others run.
         report(&arguments.output, part, seeds)?;
     }
     cli::print(report(&arguments.output, part, seeds)?.trim_end())?;
@@ -149,7 +149,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes what all experiments in a folder have given so far, and returns the tables.
+/// Writes the results of all experiments in a folder so far, and returns the tables.
 fn report(output: &Path, part: Part, seeds: impl Fn(&Experiment) -> u64) -> anyhow::Result<String> {
     let mut all = Vec::new();
     for experiment in Experiment::ALL {

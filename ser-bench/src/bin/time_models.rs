@@ -18,9 +18,9 @@ use std::time::Duration;
 struct Answer {
     /// Duration of each call.
     milliseconds: Vec<f64>,
-    /// Numbers that the optimiser moves.
+    /// Number of trainable parameters.
     parameters: Option<usize>,
-    /// The most memory that the process has held so far; only Linux tells it.
+    /// The peak memory of the process so far; only on Linux.
     peak_bytes: Option<u64>,
 }
 

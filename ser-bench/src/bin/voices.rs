@@ -136,7 +136,7 @@ fn left_out(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How sure the bundled model's readout, which was fitted to validation actors, makes these answers.
+/// Confidence of these answers with the bundled model's readout, which was fitted to validation actors.
 fn with_bundled_readout(answers: &Predictions) -> anyhow::Result<String> {
     let readout = Checkpoint::from_bytes(assets::VOICES)?.readout;
     Ok(format!("with the bundled readout: {}", MoodReadout::of(&readout, answers)))

@@ -13,7 +13,7 @@ use super::Predictions;
 /// Trees of a forest.
 const TREES: u16 = 300;
 
-/// Always the most frequent class of the training part; the first of equals.
+/// Always answers the most frequent class of the training part, the first of equally frequent ones.
 pub(super) fn majority(training: &Dataset, test: &Dataset) -> Predictions {
     let counts = training.class_counts();
     let most = (0..counts.len()).rev().max_by_key(|&class| counts[class]).unwrap_or_default();
@@ -34,7 +34,7 @@ fn rows(data: &Dataset) -> anyhow::Result<DenseMatrix<f32>> {
     Ok(DenseMatrix::from_2d_vec(&inputs)?)
 }
 
-/// Answers without a doubt.
+/// Predictions with probability 1 for one class.
 fn predictions(test: &Dataset, answers: &[usize]) -> Predictions {
     let mut probabilities = Array2::zeros((test.len(), test.label_names().len()));
     answers.iter().enumerate().for_each(|(clip, &answer)| probabilities[[clip, answer]] = 1.0);

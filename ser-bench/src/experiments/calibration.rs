@@ -1,4 +1,4 @@
-//! Whether probabilities say how often they are right.
+//! Calibration of probabilities.
 
 use super::Predictions;
 
@@ -57,26 +57,26 @@ pub(crate) fn with_temperature(predictions: &Predictions, temperature: f64) -> P
     scaled
 }
 
-/// Answers that are sure: those whose probability reaches a threshold.
+/// Confident answers: those whose probability reaches a threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sure {
     /// The threshold, rounded up to hundredths; 1 where none is low enough.
     pub(crate) confidence: f64,
-    /// The share of sure answers among all.
+    /// The share of confident answers.
     pub(crate) share: f64,
-    /// The share of right answers among the sure ones.
+    /// The accuracy of the confident answers.
     pub(crate) right: f64,
 }
 
-/// The lowest threshold at which a share of `right` of the sure answers is right.
+/// The lowest threshold at which a share of `right` of the confident answers is correct.
 pub(crate) fn sure_from<'a>(predictions: impl IntoIterator<Item = &'a Predictions>, right: f64) -> Sure {
     let predictions: Vec<&Predictions> = predictions.into_iter().collect();
-    // In hundredths, so that a file says what was meant.
+    // In hundredths, so that a file has a short number.
     let at = |hundredth| sure_at(&predictions, f64::from(hundredth) / 100.0);
     (0..=100).map(at).find(|sure| sure.share > 0.0 && sure.right >= right).unwrap_or_else(|| at(100))
 }
 
-/// The answers that are sure at this threshold.
+/// The confident answers at this threshold.
 pub(crate) fn sure_at(predictions: &[&Predictions], confidence: f64) -> Sure {
     let (mut all, mut sure, mut correct) = (0usize, 0usize, 0usize);
     for of in predictions {

@@ -11,9 +11,9 @@ use super::{Disturbance, Experiment, Part, Predictions};
 /// The folder of one experiment's results. Each model leaves `NAME.csv` (predictions), `NAME.history.csv` and `NAME.safetensors`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Folder {
-    /// Whose results these are.
+    /// The experiment.
     pub experiment: Experiment,
-    /// Below which the folders of all experiments lie.
+    /// The folder that contains those of all experiments.
     results: PathBuf,
     path: PathBuf,
     part: Part,
@@ -47,13 +47,13 @@ impl Folder {
         Self { experiment, results: results.to_path_buf(), path, part }
     }
 
-    /// The folders of the experiments whose models answer: this one alone, unless its experiment combines others.
+    /// The folders of the experiments whose models are used: this one alone, unless its experiment combines others.
     pub fn sources(&self) -> Vec<Self> {
         let folder = |experiment| Self::new(experiment, self.part, &self.results);
         self.experiment.sources().into_iter().map(folder).collect()
     }
 
-    /// Makes the folder and writes down of which recipe its results will be.
+    /// Makes the folder and records the recipe of its results.
     ///
     /// # Errors
     /// If it cannot be made, or holds results of another recipe or of an unknown one.
@@ -72,7 +72,7 @@ impl Folder {
         output::write(&file, serde_json::to_string_pretty(recipe)?.as_bytes())
     }
 
-    /// The folder of what a disturbance leaves of the same models.
+    /// The folder of the results of the same models on disturbed recordings.
     #[must_use]
     pub fn disturbed(&self, disturbance: Disturbance) -> Self {
         let path = self.path.join("robustness").join(disturbance.name());
@@ -113,7 +113,7 @@ impl Folder {
         recipe(self).is_some_and(|mine| recipe(other) == Some(mine))
     }
 
-    /// The models that are done, by name; none where the folder is missing.
+    /// The finished models; none if the folder is missing.
     ///
     /// # Errors
     /// If the folder cannot be read, or a file is damaged or has other classes than the experiment; the error names the file.
@@ -126,7 +126,7 @@ impl Folder {
         for entry in std::fs::read_dir(&self.path).with_context(unreadable)? {
             let path = entry.with_context(unreadable)?.path();
             let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".csv"));
-            // What else lies there has no seed at the end of its name.
+            // Other files in the folder have no seed at the end of their names.
             let Some((name, seed)) = name.and_then(|name| Some((name, name.rsplit_once("seed-")?.1))) else {
                 continue;
             };

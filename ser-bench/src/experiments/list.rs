@@ -38,8 +38,8 @@ pub enum Learner {
         /// Text of the file.
         recipe: &'static str,
     },
-    /// The networks of these experiments of the same protocol: for each clip the mean of their probabilities, each experiment's counted
-    /// by its weight, and those of emotions summed where moods are asked for. Nothing is trained for it.
+    /// The networks of these experiments of the same protocol. Their probabilities are averaged for each clip with the experiments'
+    /// weights, and those of emotions are summed if the classes are moods. Nothing is trained.
     Combined(&'static [(&'static str, u16)]),
     /// Always the most frequent class of the training part.
     Majority,
@@ -62,7 +62,7 @@ pub struct Goal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Figure {
-    /// The share of right answers (WAR).
+    /// The share of correct answers (weighted average recall, WAR).
     Accuracy,
     /// The mean of the classes' recalls.
     Uar,
@@ -213,7 +213,7 @@ impl Experiment {
         baseline("forest-10-fold", Learner::Forest, LabelSet::Emotions, Protocol::RandomFolds(10)),
     ];
 
-    /// Whose recipes the binary `bundle` trains, and which tells what to expect of such a model.
+    /// The experiment whose recipes the binary `bundle` trains. Its results show what to expect of the bundled model.
     pub const BUNDLED: &str = "speaker-independent-moods";
 
     /// The one of this name.
@@ -221,7 +221,7 @@ impl Experiment {
         Self::ALL.into_iter().find(|experiment| experiment.name == name)
     }
 
-    /// The experiments whose models answer: itself alone, unless it combines others.
+    /// The experiments whose models are used: itself alone, unless it combines others.
     pub fn sources(self) -> Vec<Self> {
         match self.learner {
             Learner::Combined(parts) => parts.iter().filter_map(|(name, _)| Self::named(name)).collect(),
@@ -251,7 +251,7 @@ impl Experiment {
         self.protocol == Protocol::SpeakerIndependent && matches!(self.learner, Learner::Network { .. })
     }
 
-    /// Its recipe; that of a baseline says what features it reads: at the level that clips were recorded at where networks keep it too.
+    /// The recipe. For a baseline it only says which features it reads; the level of the clips is kept if networks of the protocol keep it.
     ///
     /// # Errors
     /// If it combines others, which have their own, or the file in this crate is no recipe, which a test rules out.
@@ -331,7 +331,7 @@ mod tests {
             let names = sources.iter().map(|source| source.name);
             assert_eq!(names.zip(weights).collect::<Vec<_>>(), parts);
             assert!(parts.iter().all(|&(_, weight)| weight > 0));
-            // What `bundle` joins must read the same.
+            // `bundle` joins only networks with the same input.
             if experiment.name == Experiment::BUNDLED {
                 let reads = |source: &Experiment| {
                     let Recipe { architecture, preparation, features, training, .. } =

@@ -1,5 +1,5 @@
 //! Table 1 of *Speech Emotion Recognition with Music Recommendation* (the student report that this project reimplements) and related
-//! experiments: what is trained, who is tested, what must be reached, and the results.
+//! experiments: recipes, protocols, targets and results.
 
 mod baseline;
 mod calibration;

@@ -43,7 +43,7 @@ impl Predictions {
     /// The mean of several models' answers to the same clips, each model's counted by its weight of 1 or more.
     ///
     /// # Errors
-    /// If there are none, or they are about other clips or classes.
+    /// If there are none, or their clips or classes differ.
     pub fn mean(answers: &[(&Self, u16)]) -> anyhow::Result<Self> {
         let (first, _) = answers.first().context("answers: models must be 1 or more, got 0")?;
         let mut mean = Self { probabilities: Array2::zeros(first.probabilities.dim()), ..(*first).clone() };
@@ -54,12 +54,12 @@ impl Predictions {
             );
             mean.probabilities.scaled_add(f32::from(*weight), &other.probabilities);
         }
-        // The answers of one model that counts once keep every bit.
+        // The mean of a single model with weight 1 keeps every bit.
         mean.probabilities /= answers.iter().map(|(_, weight)| f32::from(*weight)).sum::<f32>();
         Ok(mean)
     }
 
-    /// With emotions put together as moods, whose probabilities are sums; other classes stay as they are.
+    /// Merges emotions into moods by summing their probabilities; leaves other classes unchanged.
     #[must_use]
     pub fn in_moods(&self) -> Self {
         let moods = LabelSet::Moods.names();
@@ -70,7 +70,7 @@ impl Predictions {
         for (mut sums, row) in probabilities.outer_iter_mut().zip(self.probabilities.outer_iter()) {
             row.iter().zip(&of).for_each(|(p, &class)| sums[class] += p);
         }
-        // Sums of floats may be a trifle more than 1.
+        // Rounding may make a sum slightly larger than 1.
         probabilities.mapv_inplace(|p: f32| p.min(1.0));
         let truth = self.truth.iter().map(|&class| of[class]).collect();
         Self { labels: moods, clips: self.clips.clone(), truth, probabilities }

@@ -1,4 +1,4 @@
-//! Who trains and who is tested.
+//! Protocols: which clips train and which are tested.
 
 use ser_data::{
     PUBLISHED_FOLDS, Shares, Split, published_folds, single_speaker, stratified, stratified_k_folds,
@@ -11,9 +11,9 @@ const VALIDATION: f64 = 0.2;
 /// Protocols: the clips that train a model, and those that test it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Of each class four fifths train and one fifth tests: another fifth for each seed.
+    /// Four fifths of each class train and one fifth is tested; each seed has another fifth.
     Stratified,
-    /// The clips of each actor alone, split like that.
+    /// The clips of each actor alone, split in the same way.
     SingleActor,
     /// This number of folds with equal shares of each class; each fold is the test part once. A speaker may be in several folds.
     RandomFolds(usize),
@@ -53,7 +53,7 @@ pub(super) struct Unit {
 }
 
 impl Protocol {
-    /// In words, as tables and checkpoints say it.
+    /// Description for tables and checkpoints.
     pub fn name(self) -> String {
         match self {
             Self::Stratified => PROTOCOL.into(),
@@ -84,8 +84,8 @@ impl Protocol {
 
     /// The models of one seed, one for each fold.
     ///
-    /// [`Part::Validation`] takes the test part out of the game: a part of the training part, of other actors where the protocol is
-    /// about actors, takes its place, and the rest trains.
+    /// With [`Part::Validation`] the test part is not used: a part of the training part takes its place (of other actors, if the protocol
+    /// splits by actors), and the rest trains.
     ///
     /// # Errors
     /// If there are too few clips for it.
@@ -99,7 +99,7 @@ impl Protocol {
             Self::Stratified => {
                 vec![unit(String::new(), stratified(labels, groups, Shares::default(), seed)?)]
             }
-            // One seed gives every actor the same draw: who is better than whom does not come from other sentences.
+            // One seed gives every actor the same draw, so that differences between actors do not come from different sentences.
             Self::SingleActor => {
                 let mut voices = speakers.to_vec();
                 voices.sort_unstable();

@@ -11,20 +11,20 @@ use ser_models::{Generator, Recognizer, Timeline};
 
 use super::Disturbance;
 
-/// Seconds of one recording, from and to.
+/// Range of the length of a recording in seconds.
 const SECONDS: [f64; 2] = [120.0, 600.0];
 
 /// Most clips of one mood that follow each other.
 const LONGEST_STRETCH: usize = 6;
 
-/// Pauses between clips in seconds, from and to.
+/// Range of the pauses between clips in seconds.
 const PAUSE: [f64; 2] = [0.2, 2.5];
 
-/// A recording with what is true of it.
+/// A recording with its true moods.
 struct Joined {
     samples: Vec<f32>,
     sample_rate: u32,
-    /// Speech of one mood: from, to, in seconds. What lies between is none.
+    /// Stretches of speech with one mood: start, end in seconds, mood. There is no speech between them.
     truth: Vec<(f64, f64, &'static str)>,
 }
 
@@ -36,7 +36,7 @@ const SMOOTHINGS: [f64; 4] = [0.0, 0.5, 1.0, 2.5];
 struct Score {
     /// The share of the time with speech for which the timeline says the right mood.
     right: f64,
-    /// The share of the time with speech for which it says that there is none.
+    /// The share of the time with speech for which it reports none.
     missed: f64,
     /// The share of the time without speech for which it says a mood.
     false_speech: f64,
@@ -134,7 +134,7 @@ impl fmt::Display for RecordingScores {
     }
 }
 
-/// The first `length` samples behind the silence at the start.
+/// The first `length` samples after the silence at the start.
 fn first_seconds(samples: &[f32], length: usize) -> anyhow::Result<&[f32]> {
     let spoken = Trim::new(TrimConfig { top_db: 30.0, ..TrimConfig::default() })?.trim(samples)?;
     Ok(&samples[spoken.start..samples.len().min(spoken.start + length)])

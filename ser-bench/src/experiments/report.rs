@@ -1,4 +1,4 @@
-//! Tables and pictures of what came out.
+//! Tables and pictures of the results.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -96,8 +96,7 @@ fn confusions(confusion: &ConfusionMatrix) -> Vec<(String, f64)> {
     shares
 }
 
-/// What the report says beside its table, as far as these results can tell: its §10.7 on confusions, its §10.6 on the LSTM and one
-/// speaker.
+/// Compares statements of the report outside its table with these results: §10.7 on confusions, §10.6 on the LSTM and on one speaker.
 pub fn claims(results: &[Results]) -> String {
     let mut text = String::new();
     for of in results.iter().filter(|of| of.classes == 4 && of.goal.is_some()) {
@@ -133,7 +132,7 @@ pub fn draw(folder: &Folder, results: &Results) -> anyhow::Result<()> {
     let (mut losses, mut accuracies) = (Vec::new(), Vec::new());
     for name in results.scores.keys() {
         let [loss, accuracy] = history(&folder.file(&format!("{name}.history.csv")))?;
-        // So many names would hide the lines.
+        // A legend with this many names would hide the lines.
         let name = if results.scores.len() > 6 { String::new() } else { name.clone() };
         losses.push(Series { name: name.clone(), points: loss, mark: None });
         accuracies.push(Series { name, points: accuracy, mark: None });

@@ -1,4 +1,4 @@
-//! Accuracy on recordings worse than RAVDESS's.
+//! Accuracy on degraded recordings.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
@@ -10,23 +10,23 @@ use rand_distr::{Distribution, StandardNormal};
 use ser_data::Audio;
 use ser_features::{BandPass, Resampler};
 
-/// Something that happens to a recording.
+/// A degradation of a recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Disturbance {
-    /// Nothing.
+    /// The unchanged recording.
     None,
     /// White noise at this signal-to-noise ratio in dB, over the whole recording.
     Noise(f64),
-    /// Another level, by this factor; what would exceed full scale is clipped.
+    /// Multiplies the level by this factor and clips at full scale.
     Level(f32),
     /// A telephone: 8,000 Hz, and only 300 to 3,400 Hz of it.
     Telephone,
-    /// MP3 at 64 kbit/s, there and back, by the program `ffmpeg`.
+    /// Encodes as MP3 at 64 kbit/s and decodes again, by the program `ffmpeg`.
     Mp3,
 }
 
 impl Disturbance {
-    /// All that is tried.
+    /// All disturbances that are measured.
     pub const ALL: [Self; 8] = [
         Self::None,
         Self::Noise(20.0),
@@ -100,10 +100,10 @@ fn through_mp3(samples: &[f32], sample_rate: u32) -> anyhow::Result<Option<(Vec<
     };
     let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
     let mut input = ffmpeg.stdin.take().context("ffmpeg: standard input must be open, got none")?;
-    // Beside reading, or both sides would wait for each other.
+    // Writes on another thread than it reads on. Otherwise both processes would wait for each other.
     let writer = std::thread::spawn(move || input.write_all(&bytes));
     let output = ffmpeg.wait_with_output().context("ffmpeg: cannot be run")?;
-    // Whatever went wrong with writing, ffmpeg tells why.
+    // If writing fails, the error of ffmpeg says why.
     let _ = writer.join();
     ensure!(output.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&output.stderr).trim());
     let audio = Audio::decode(&output.stdout, Some("mp3"), "ffmpeg's output")?;

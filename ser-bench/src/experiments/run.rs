@@ -1,4 +1,4 @@
-//! One experiment's models, trained one after the other and kept as they come.
+//! Trains the models of one experiment one after the other and keeps each when it is finished.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -72,8 +72,8 @@ impl Run {
     /// Trains all units that are not done yet. `bar` counts epochs.
     ///
     /// # Errors
-    /// Whatever is wrong with the training or the files, such as answers that are there for other clips; `stop` ends it with
-    /// [`Stopped`], and what was reached is kept.
+    /// If a training fails, or files cannot be used, e.g. because they have answers to other clips. `stop` ends it with [`Stopped`];
+    /// finished work is kept.
     pub fn train(&self, set: &TrainingSet, bar: &ProgressBar, stop: &AtomicBool) -> anyhow::Result<()> {
         let units = self.units(set)?;
         let epochs = self.recipe.training.epochs * self.recipe.members;
@@ -97,7 +97,7 @@ impl Run {
             let begin = bar.position();
             self.train_unit(set, &unit, bar, stop)
                 .with_context(|| format!("{}: {}", self.folder.experiment.name, unit.name))?;
-            // Baselines know no epochs.
+            // Baselines have no epochs.
             bar.set_position(begin + epochs as u64);
         }
         Ok(())
@@ -126,7 +126,7 @@ impl Run {
         Ok(())
     }
 
-    /// Leaves the checkpoint and the history, and says what the network answers to the test part.
+    /// Writes the checkpoint and the history, and returns the answers to the test part.
     fn train_network(
         &self,
         set: &TrainingSet,
@@ -228,8 +228,7 @@ pub fn ravdess(data: &Path) -> Source {
 /// was left. `bar` counts epochs.
 ///
 /// # Errors
-/// If settings, data or a state's file are refused, or the training fails; `stop` ends it with [`Stopped`], and what was reached is
-/// kept.
+/// If settings, data or a state's file are refused, or the training fails; `stop` ends it with [`Stopped`]; finished work is kept.
 pub fn train(
     recipe: &Recipe,
     training: &Dataset,
@@ -277,7 +276,7 @@ fn member_state(recipe: &Recipe, state: &Path, member: usize) -> PathBuf {
     name.into()
 }
 
-/// Removes the states of a training that is done; nothing is lost where they stay.
+/// Removes the states of a finished training. It is no error if they cannot be removed.
 pub fn remove_states(recipe: &Recipe, state: &Path) {
     for member in 0..recipe.members {
         let _ = std::fs::remove_file(member_state(recipe, state, member));
@@ -305,7 +304,7 @@ pub fn disturbed(
             let recognition = recognizer.recognize_window(&samples, rate).with_context(|| id.clone())?;
             Ok(Some(recognition.probabilities.into_iter().map(|(_, p)| p).collect()))
         };
-    // A recogniser's plans take time to make: one for many clips.
+    // One recogniser for many clips, because its plans take time to make.
     let parts: Vec<Vec<Option<Vec<f32>>>> = clean
         .clips
         .par_chunks(clean.clips.len().div_ceil(rayon::current_num_threads()))

@@ -15,15 +15,15 @@ pub struct Listener {
     pub mood: Mood,
     /// The listener's songs, as places in the catalogue: those near two to four favourites, and one in five by chance.
     pub songs: Vec<usize>,
-    /// For what is drawn for this listener later.
+    /// Generator for everything that is drawn for this listener later.
     pub seed: u64,
 }
 
 /// Songs that each listener has.
 const SONGS: usize = 40;
 
-/// Makes up `count` listeners of a catalogue by a seed. Moods are equally frequent; favourites are drawn from all songs, so
-/// that a taste has several centres and no mood.
+/// Makes up `count` listeners of a catalogue by a seed. Moods are equally frequent; favourites are drawn from all songs, so that a taste
+/// has several centres and does not follow a mood.
 pub fn listeners(catalog: &Catalog, count: usize, seed: u64) -> Vec<Listener> {
     let space = Space::new(catalog);
     let places: Vec<_> = catalog.songs().iter().map(|song| space.place(song)).collect();

@@ -35,7 +35,7 @@ impl Space {
         Space { means, deviations }
     }
 
-    /// A song's place; what it lacks is at the mean.
+    /// Position of a song; a missing feature is at the mean.
     pub(crate) fn place(&self, song: &Song) -> [f64; AUDIO] {
         std::array::from_fn(|at| {
             let value = song.feature(SongFeature::ALL[at]).map_or(self.means[at], f64::from);

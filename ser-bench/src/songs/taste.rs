@@ -1,4 +1,4 @@
-//! Whether a listener's likes bring back the listener's other songs.
+//! Recall of a listener's other songs from the listener's likes.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Whisper's encoder in the sizes of Whisper base, cut after four blocks, with made-up weights: time does not depend on them.
+//! Whisper's encoder with the sizes of Whisper base and its first four blocks. The weights are random, because times do not depend on them.
 
 use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};

@@ -204,7 +204,7 @@ fn shapes(subjects: &mut Subjects) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Front ends of networks, of the clip as if it had the sample rate that they want.
+/// Front ends of networks. The clip is taken as if it had their sample rate.
 fn fronts(subjects: &mut Subjects) -> anyhow::Result<()> {
     let mut plan = WhisperMel::new(WhisperConfig::default())?;
     subjects.add_matrix("whisper", move |clip, out| plan.process_into(clip, out));

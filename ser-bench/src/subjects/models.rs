@@ -51,7 +51,7 @@ impl ModelSubject {
             (0..dims.iter().product()).map(|_| generator.uniform(-1.7, 1.7) as f32).collect();
         let batch = Tensor::from_vec(values, dims, &Device::Cpu)?;
         let labels: Vec<usize> = (0..BATCH).map(|clip| clip % CLASSES).collect();
-        // Lengths of which one is whole, so that nothing of the batch is cut off.
+        // One example has the full length, so that no padding of the batch is cut off.
         let frames = model.input().frames();
         let lengths = (name == "hybrid-padded").then(|| (0..BATCH).map(|clip| frames - clip % 40).collect());
         let config = TrainingConfig { optimizer: OptimizerConfig::rmsprop(), ..TrainingConfig::default() };

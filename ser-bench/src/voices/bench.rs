@@ -12,7 +12,7 @@ use ser_models::{Checkpoint, Readout, Recipe, Recognizer};
 use super::{Discriminant, Heads, VoiceClips, answer, tells_moods_apart, train_head};
 use crate::experiments::{Disturbance, Predictions, RecordingScores};
 
-/// Clips with their encoder, and how heads are trained on them.
+/// Clips with their encoder, and the settings of the heads that are trained on them.
 #[derive(Debug)]
 pub struct VoiceBench {
     /// The clips.
@@ -25,11 +25,11 @@ pub struct VoiceBench {
     pub seeds: u64,
     /// The head in closed form that answers beside them.
     pub discriminant: Option<Discriminant>,
-    /// Ends the training.
+    /// Set to end the training.
     pub stop: Arc<AtomicBool>,
 }
 
-/// Heads, and the clips that they did not learn from.
+/// Heads, and the clips that did not train them.
 #[derive(Debug)]
 pub struct HeadsOfFold {
     /// The heads.
@@ -71,8 +71,8 @@ impl VoiceBench {
         folds.iter().zip(1..).map(of).collect()
     }
 
-    /// Heads that learnt from all corpora but one, for each corpus but RAVDESS, to be measured on the neutral, happy, sad and angry clips
-    /// of that.
+    /// For each corpus except RAVDESS, heads that were trained on all other corpora, to be measured on its neutral, happy, sad and angry
+    /// clips.
     ///
     /// # Errors
     /// As [`train_head`], or if there is no other corpus.

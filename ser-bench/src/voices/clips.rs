@@ -37,8 +37,8 @@ impl VoiceClips {
     pub const COPIES: usize = 2;
 
     /// Reads the clips of these sources and encodes each, with `copies` augmented copies, unless `cache` holds its outputs. Copies are
-    /// augmented by the recipe's audio augmentation; if that is off, as [`EncodingConfig::with_copies`] does. Reports on standard error what
-    /// was found and left out.
+    /// augmented by the recipe's audio augmentation; if that is off, as [`EncodingConfig::with_copies`] does. The clips that were found and
+    /// left out are reported on standard error.
     ///
     /// # Errors
     /// If a clip cannot be read or encoded, or the encoder does not fit the recipe.

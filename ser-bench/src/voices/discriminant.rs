@@ -166,7 +166,7 @@ impl Clips {
         let mut covariance = weighted(rests.view(), self.weights.view().insert_axis(Axis(1)));
         let variance = covariance.diag().sum() / numbers as f64;
 
-        // Speakers within their corpora, each by its clips; corpora by theirs.
+        // Speakers are weighted by their clips within a corpus, corpora by their clips.
         let corpora = self.corpora.iter().max().map_or(0, |most| most + 1);
         let mut of_speakers = Array1::<f64>::zeros(self.corpora.len());
         self.speakers.iter().zip(&self.weights).for_each(|(speaker, weight)| of_speakers[*speaker] += weight);
@@ -201,7 +201,7 @@ impl Clips {
         Ok((weight, bias))
     }
 
-    /// The error for a matrix that cannot be inverted.
+    /// Returns the error for a matrix that cannot be inverted.
     fn too_few(&self, matrix: &str) -> String {
         let [clips, numbers] = [self.values.nrows(), self.values.ncols()];
         format!(
@@ -224,7 +224,7 @@ impl Clips {
                 sums.row_mut(a).scaled_add(*weight, &values);
             }
         }
-        // The emotions' means and the speakers' deviations are known but for a constant: deviations are kept small.
+        // The emotions' means and the speakers' deviations are determined up to a constant, so large deviations are penalised.
         let typical = counts.diag().iter().skip(labels).sum::<f64>() / self.corpora.len() as f64;
         counts.diag_mut().iter_mut().enumerate().for_each(|(at, count)| {
             *count += if at < labels { 1e-9 } else { 1e-3 * typical };

@@ -1,4 +1,4 @@
-//! Training a head, and asking it.
+//! Training of a head, and its answers.
 
 use std::sync::atomic::AtomicBool;
 
@@ -58,8 +58,8 @@ pub fn train_head(
     Ok(head)
 }
 
-/// The name of a head's file: the digest of the settings, the clips with their outputs, and the version of this crate. It does not tell
-/// the code of one version from a change of it.
+/// The name of a head's file: the digest of the settings, the clips with their outputs, and the version of this crate. It does not change
+/// with the code of one version.
 fn name(settings: &impl Serialize, training: &Dataset) -> anyhow::Result<String> {
     let set = (training.label_names(), training.labels());
     let mut digest =

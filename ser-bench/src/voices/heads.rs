@@ -1,26 +1,26 @@
-//! Heads of one training part that answer together.
+//! Heads of one training part whose answers are averaged.
 
 use ser_models::Checkpoint;
 
 use crate::experiments::Predictions;
 
-/// Trained heads of different seeds and a discriminant, or what each of them gives.
+/// Trained heads of different seeds and a discriminant, or a result of each of them.
 #[derive(Debug, Clone)]
 pub struct Heads<T> {
-    /// One for each seed.
+    /// The trained heads, one for each seed.
     pub trained: Vec<T>,
-    /// It counts as much as all trained ones together.
+    /// The discriminant; its weight is that of all trained heads together.
     pub discriminant: Option<T>,
 }
 
 impl<T> Heads<T> {
-    /// Each, and how often it counts.
+    /// Each head with its weight.
     pub fn votes(&self) -> impl Iterator<Item = (&T, u16)> {
         let all = u16::try_from(self.trained.len()).unwrap_or(u16::MAX).max(1);
         self.trained.iter().map(|head| (head, 1)).chain(self.discriminant.iter().map(move |head| (head, all)))
     }
 
-    /// Each trained one, with the discriminant beside it.
+    /// Each trained head together with the discriminant.
     pub fn one_by_one(&self) -> impl Iterator<Item = Self>
     where
         T: Clone,
@@ -31,7 +31,7 @@ impl<T> Heads<T> {
             .map(|head| Self { trained: vec![head.clone()], discriminant: discriminant.clone() })
     }
 
-    /// The result of `of` for each.
+    /// Applies `of` to each head.
     ///
     /// # Errors
     /// The first error of `of`.
@@ -45,14 +45,14 @@ impl Heads<Predictions> {
     /// The mean of their answers to the same clips.
     ///
     /// # Errors
-    /// If they answered for others.
+    /// If they are answers to different clips.
     pub fn mean(&self) -> anyhow::Result<Predictions> {
         Predictions::mean(&self.votes().collect::<Vec<_>>())
     }
 }
 
 impl Heads<Checkpoint> {
-    /// One model of them.
+    /// Joins the heads into one model.
     ///
     /// # Errors
     /// As [`Checkpoint::join`].

@@ -12,9 +12,9 @@ use crate::experiments::{Predictions, fit_temperature, sure_at, sure_from, with_
 pub struct MoodReadout {
     /// The readout for the checkpoint.
     pub readout: Readout,
-    /// The share of sure answers among all.
+    /// The share of confident answers.
     pub sure: f64,
-    /// The share of right answers among the sure ones.
+    /// The accuracy of the confident answers.
     pub right: f64,
 }
 
@@ -29,7 +29,7 @@ fn weight(emotion: &str) -> f64 {
     }
 }
 
-/// The mood of each label, and what the label counts.
+/// The mood and the weight of each label.
 fn weights(labels: &[String]) -> Option<(Vec<String>, Vec<f64>)> {
     let classes = LabelSet::moods_of_emotions(labels)?;
     Some((classes, labels.iter().map(|label| weight(label)).collect()))
@@ -53,8 +53,8 @@ pub fn tells_moods_apart(emotion: &str) -> bool {
 }
 
 impl MoodReadout {
-    /// Fits the temperature to these answers, then the least probability of a sure answer: the smallest at which a share of `right` of
-    /// the sure answers is right.
+    /// Fits the temperature to these answers, then the confidence threshold: the smallest probability from which a share of `right` of the
+    /// confident answers is correct.
     ///
     /// # Errors
     /// If the classes are not the emotions.
@@ -62,7 +62,7 @@ impl MoodReadout {
         let (classes, label_weights) = weights(&predictions.labels)
             .with_context(|| format!("answers: labels must be emotions, got {:?}", predictions.labels))?;
         let temperature = fit_temperature(predictions, |answers| in_weighted_moods(&answers));
-        // Rounded, so that the file says what was meant.
+        // Rounded, so that the file has a short number.
         let temperature = (temperature * 100.0).round() / 100.0;
         let moods = in_weighted_moods(&with_temperature(predictions, temperature));
         let sure = sure_from([&moods], right);
@@ -70,7 +70,7 @@ impl MoodReadout {
         Ok(Self { readout, sure: sure.share, right: sure.right })
     }
 
-    /// What a readout that was fitted to other answers makes of these.
+    /// Applies a readout that was fitted to other answers.
     pub fn of(readout: &Readout, predictions: &Predictions) -> Self {
         let moods = in_weighted_moods(&with_temperature(predictions, readout.temperature));
         let sure = sure_at(&[&moods], readout.confidence);

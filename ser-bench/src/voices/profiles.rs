@@ -17,20 +17,20 @@ const DRAWS: u64 = 5;
 /// UAR of moods without and with a profile, on the same clips.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ProfileScore {
-    /// Voices that have clips enough.
+    /// Number of voices with more than five clips.
     pub voices: usize,
-    /// Without.
+    /// UAR without a profile.
     pub without: f64,
-    /// With.
+    /// UAR with a profile.
     pub with: f64,
 }
 
 impl VoiceBench {
-    /// Makes profiles of five clips of each voice, drawn at random five times, and asks the heads of each fold together for the voice's
-    /// other clips. Voices of five clips or fewer are left out.
+    /// Makes a profile of five random clips of each voice, and measures the joint answer of each fold's heads on the voice's other clips.
+    /// This is repeated five times. Voices with five clips or fewer are left out.
     ///
     /// # Errors
-    /// If no voice has clips enough.
+    /// If no voice has more than five clips.
     pub fn profiles<'f>(
         &self,
         folds: impl IntoIterator<Item = &'f HeadsOfFold>,
@@ -77,10 +77,10 @@ impl VoiceBench {
 }
 
 impl ProfileScore {
-    /// The head of the table whose rows are [`ProfileScore::row`].
+    /// Header of the table whose rows are [`ProfileScore::row`].
     pub const TABLE: &'static str = "| voices | number | UAR, 4 moods | with a profile of five clips | gain |\n| --- | --- | --- | --- | --- |";
 
-    /// A row.
+    /// A row of the table.
     pub fn row(&self, name: &str) -> String {
         let percent = |share: f64| format!("{:.1}", 100.0 * share);
         let gain = format!("{:+.1}", 100.0 * (self.with - self.without));

@@ -18,10 +18,10 @@ use crate::experiments::{Disturbance, Predictions};
 /// Corpora that are in the training part beside RAVDESS, by the names of their formats.
 const TRAINING: [&str; 2] = ["emodb", "nemo"];
 
-/// Corpora that are left out of the training in turn, and the UAR of moods that is asked for.
+/// Corpora that are left out of the training in turn, with the target UAR of moods.
 const LEFT_OUT: [(&str, f64); 3] = [("emodb", 76.0), ("nemo", 56.0), ("ased", 62.0)];
 
-/// Disturbed recordings of speakers not in training, and the UAR of moods that is asked for.
+/// Disturbances of the recordings of speakers not in training, with the target UAR of moods.
 const WORSE: [(Disturbance, f64); 3] =
     [(Disturbance::Noise(10.0), 76.0), (Disturbance::Noise(5.0), 72.0), (Disturbance::Telephone, 74.5)];
 
@@ -32,7 +32,7 @@ pub struct VoiceRows<'a> {
     pub ravdess: &'a Path,
     /// Other labelled speech.
     pub corpora: &'a [PathBuf],
-    /// Folder that keeps what was encoded.
+    /// Folder that keeps the encoded clips.
     pub cache: &'a Path,
     /// Seeds of each head.
     pub seeds: u64,
@@ -40,12 +40,12 @@ pub struct VoiceRows<'a> {
     pub test: bool,
     /// Also measure the timelines of the heads on long recordings, joined from the clips of the actors that they are measured on.
     pub recordings: bool,
-    /// Ends the training.
+    /// Set to end the training.
     pub stop: &'a Arc<AtomicBool>,
 }
 
 impl VoiceRows<'_> {
-    /// Trains and measures, and returns the table. Rows whose corpora are not there say so.
+    /// Trains and measures the heads, and returns the table. Rows whose corpora are missing say so.
     ///
     /// # Errors
     /// If a corpus that is there cannot be read, or a training fails.
@@ -57,7 +57,7 @@ impl VoiceRows<'_> {
             there.push((path, names));
         }
         let has = |name: &str| there.iter().any(|(_, names)| names.contains(name));
-        // Others would train too, and figures could not be compared.
+        // Other corpora would train too, and the figures could not be compared.
         let with = |corpora: &[&str]| -> Vec<&PathBuf> {
             let asked = there.iter().filter(|(_, names)| names.iter().any(|name| corpora.contains(&&**name)));
             asked.map(|(path, _)| *path).collect()
@@ -172,7 +172,7 @@ impl VoiceRows<'_> {
     }
 }
 
-/// Accuracy, UAR and macro-F1 of a row, mean and deviation, and the mean UAR where it is compared with what is asked for.
+/// Accuracy, UAR and macro-F1 of a row as mean and standard deviation, and the mean UAR if the row has a target.
 struct Cells {
     cells: String,
     uar: Option<f64>,

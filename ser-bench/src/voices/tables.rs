@@ -20,7 +20,7 @@ pub fn all_of(folds: &[Predictions]) -> anyhow::Result<Predictions> {
     Ok(all)
 }
 
-/// The head of the table whose rows [`fold_rows`] writes.
+/// Header of the table whose rows [`fold_rows`] writes.
 pub const FOLDS: &str = "| clips | heads | 8 emotions: accuracy | UAR | macro-F1 | 4 moods: accuracy | UAR | macro-F1 |\n\
                          | --- | --- | --- | --- | --- | --- | --- | --- |";
 
@@ -34,8 +34,8 @@ pub fn fold_rows(clips: &str, folds: &[Heads<Predictions>]) -> anyhow::Result<St
     Ok(rows.iter().map(|(heads, answers)| fold_row(clips, heads, answers)).collect::<Vec<_>>().join("\n"))
 }
 
-/// The answers of trained heads, each by itself, of discriminants, of each trained head with the discriminant, and of all together. What is
-/// not there, or is all there is, has no answers of its own.
+/// The answers of each trained head, of the discriminants, of each trained head with the discriminant, and of all together. A combination
+/// that is missing, or the only one, is left out.
 fn parts(folds: &[Heads<Predictions>]) -> anyhow::Result<Vec<(&'static str, Vec<Predictions>)>> {
     let means = |heads: &[Heads<Predictions>]| heads.iter().map(Heads::mean).collect::<anyhow::Result<_>>();
     let trained = folds.iter().flat_map(|heads| &heads.trained).cloned().collect();
@@ -62,7 +62,7 @@ pub fn fold_row(clips: &str, model: &str, answers: &[Predictions]) -> String {
     format!("| {clips} | {model} | {} | {} |", scores(answers), scores(&moods))
 }
 
-/// The head of the table whose rows [`corpus_rows`] writes.
+/// Header of the table whose rows [`corpus_rows`] writes.
 pub const CORPORA: &str =
     "| corpus | clips | heads | 4 moods: accuracy | UAR | macro-F1 |\n| --- | --- | --- | --- | --- | --- |";
 
@@ -98,7 +98,7 @@ pub(super) fn scores(answers: &[Predictions]) -> String {
     [ConfusionMatrix::accuracy, ConfusionMatrix::uar, ConfusionMatrix::macro_f1].map(of).join(" | ")
 }
 
-/// Mean and deviation in per cent; of one value there is no deviation.
+/// Mean and standard deviation in per cent; a single value has no deviation.
 fn spread(values: &[f64]) -> String {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

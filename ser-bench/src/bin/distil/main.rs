@@ -125,7 +125,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Student { arguments, recipe: small, teacher, set, unlabelled }.folds()
 }
 
-/// What all results in a folder depend on. Their files are named by all else that they depend on.
+/// The settings that all results in a folder share. The names of their files contain all other settings.
 #[derive(Serialize)]
 struct Claim<'a> {
     small: &'a Recipe,
@@ -138,7 +138,7 @@ struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// Writes it down in the folder, or compares it with what stands there.
+    /// Writes the settings to the folder, or compares them with those that are there.
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let (claim, file) = (serde_json::to_string(self)?, folder.join("recipes.json"));
         if file.exists() {

@@ -1,4 +1,4 @@
-//! The small network: how it is trained on the large model's answers, and measured.
+//! Training of the small network on the large model's answers, and its measurement.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,7 +36,7 @@ impl Student<'_> {
         targets(labelled, self.arguments.teacher, unlabelled.as_ref())
     }
 
-    /// What a network of this seed is called that learns from these clips.
+    /// The name of a network with this seed and these training clips.
     fn name(&self, part: &str, seed: u64) -> String {
         let Arguments { teacher, heads, parts, .. } = self.arguments;
         format!("{part}-teacher-{teacher}-heads-{heads}-parts-{parts}-seed-{seed}")
@@ -54,7 +54,7 @@ impl Student<'_> {
         Ok(Checkpoint::join(&networks)?)
     }
 
-    /// A network of a fold: trained, or read where it was trained before.
+    /// A network of a fold: read if it was trained before, otherwise trained.
     fn member(&self, part: &str, split: &Split, seed: u64) -> anyhow::Result<Checkpoint> {
         let recipe = Recipe { members: 1, ..self.recipe.clone() };
         let name = self.name(part, seed);
@@ -82,7 +82,7 @@ impl Student<'_> {
         Ok(model)
     }
 
-    /// Trains and measures the networks of all folds, prints the tables, and makes the model of all clips where it is asked for.
+    /// Trains and measures the networks of all folds, prints the tables, and on request makes the model of all clips.
     pub(crate) fn folds(&self) -> anyhow::Result<()> {
         let Self { arguments, set, .. } = self;
         let voices = &self.teacher.bench.clips;

@@ -1,4 +1,4 @@
-//! The large model, which answers for clips that it did not learn from.
+//! The large model, whose answers are for clips that did not train it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use ser_bench::voices::{VoiceBench, answer};
 
 use crate::unlabelled::Unlabelled;
 
-/// Heads on an encoder. What they answer is kept in files of a folder.
+/// Heads on an encoder. Their answers are kept in files of a folder.
 pub(crate) struct Teacher<'a> {
     pub(crate) bench: VoiceBench,
     /// Groups that the speakers of a training part are divided into.
@@ -19,7 +19,7 @@ pub(crate) struct Teacher<'a> {
 }
 
 impl Teacher<'_> {
-    /// What it answers for each clip of a training part, by heads that did not learn from its speaker.
+    /// The answer for each clip of a training part, by heads that were not trained on its speaker.
     pub(crate) fn training_answers(&self, train: &[usize], part: &str) -> anyhow::Result<Predictions> {
         let (voices, parts) = (&self.bench.clips, self.parts as usize);
         let name = format!("{part}-answers-of-{}-heads-of-{parts}-parts", self.bench.seeds);
@@ -48,7 +48,7 @@ impl Teacher<'_> {
         })
     }
 
-    /// What it answers for unlabelled clips, by heads that learnt from the whole training part: it has no clip of their speakers.
+    /// The answers for unlabelled clips, by heads that were trained on the whole training part, which has no clip of their speakers.
     pub(crate) fn unlabelled_answers(
         &self,
         train: &[usize],
@@ -59,7 +59,7 @@ impl Teacher<'_> {
         self.kept(&name, unlabelled.dataset.ids(), || unlabelled.answers(&self.bench.heads(train, part)?))
     }
 
-    /// What heads that learnt from a training part answer for clips of another part.
+    /// The answers of heads that were trained on a training part for clips of another part.
     pub(crate) fn measured_answers(
         &self,
         train: &[usize],

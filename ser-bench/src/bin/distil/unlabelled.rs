@@ -1,4 +1,4 @@
-//! Recordings without labels, which only train.
+//! Recordings without labels. They train and are not measured.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -24,7 +24,7 @@ const CORPUS: &str = "unlabelled";
 
 const ONLY_COPIES: &str = "--unlabelled must hold recordings that are not labelled, got copies alone";
 
-/// Recordings without labels, none with the sound of a labelled clip.
+/// Recordings without labels, without copies of labelled clips.
 pub(crate) struct Unlabelled {
     /// As the small network reads them. All are of class 0, which nothing trains on: soft labels take its place. A corpus of one class is
     /// drawn from with equal probabilities, so that a wrong answer that stands alone in its class is not drawn most.
@@ -37,8 +37,8 @@ impl Unlabelled {
     /// recording. Copies of labelled clips and of each other, and windows without speech, are left out and counted on standard error.
     ///
     /// # Errors
-    /// If a recording cannot be read, holds no speech, or is by its name of a speaker of the labelled clips, by its file; or no recording is
-    /// left.
+    /// If a recording cannot be read, holds no speech, or has the name of a recording by a labelled speaker, with its file; or if no
+    /// recording is left.
     pub(crate) fn load(
         named: &[PathBuf],
         labelled: &VoiceClips,
@@ -97,7 +97,7 @@ impl Unlabelled {
         Ok(Self { dataset, encoded })
     }
 
-    /// What heads answer for them. As the true class of each, which is not known, stands the answer.
+    /// The answers of heads. The true classes are unknown; the answers stand in their place.
     ///
     /// # Errors
     /// If the heads cannot be used.
@@ -118,8 +118,8 @@ fn other_files<'a>(files: &'a [AudioFile], labelled: &[Clip]) -> anyhow::Result<
     Ok((0..files.len()).filter(is_first).map(|at| &files[at]).collect())
 }
 
-/// Checks that the name of a recording is not that of a labelled speaker's clip: the speaker may be one who is measured. Names of songs and
-/// videos of RAVDESS tell their actor too.
+/// Checks that the name of a recording is not that of a labelled speaker's clip, because that speaker may be one of those that are
+/// measured. Names of songs and videos of RAVDESS have the actor too.
 fn check_speaker(file: &AudioFile, labelled: &HashSet<&str>) -> anyhow::Result<()> {
     let path = file.to_string().replace('\\', "/");
     let name = path.rsplit('/').next().unwrap_or(&path);
@@ -158,7 +158,7 @@ fn other_sounds(encoded: &EncodedClips, ids: &[String], labelled: &VoiceClips) -
     Ok(new.filter_map(|(at, sound)| known.insert(sound).then_some(at)).collect())
 }
 
-/// What is read of a file.
+/// The content of a file.
 struct Windows {
     recordings: Vec<Recording>,
     /// Windows without speech.
@@ -167,7 +167,7 @@ struct Windows {
 
 /// A recording, or a window of a long one, as both models read it.
 struct Recording {
-    /// By the file's content, so that it is the same clip wherever it lies.
+    /// An id made from the file's content, so that a moved file is the same clip.
     id: String,
     /// Samples at the encoder's rate.
     raw: Vec<f32>,

@@ -18,7 +18,7 @@ pub struct Results {
     pub name: String,
     /// The model.
     pub model: String,
-    /// Who trained and who was tested.
+    /// The protocol.
     pub protocol: String,
     /// Number of classes.
     pub classes: usize,
@@ -28,7 +28,7 @@ pub struct Results {
     pub goal: Option<Goal>,
     /// Whether it was reached; `None` without a goal, and where models are missing.
     pub reached: Option<bool>,
-    /// Models that the protocol has, and how many of them are done.
+    /// Number of models of the protocol, and of those that are finished.
     pub models: [usize; 2],
     /// Mean and standard deviation of each figure.
     pub accuracy: Spread,
@@ -50,11 +50,11 @@ pub struct Results {
 /// Calibration of probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Calibration {
-    /// The temperature that validation parts ask for, a mean over models.
+    /// The temperature that was fitted to validation parts, a mean over models.
     pub temperature: f64,
     /// The expected calibration error of the answers, 0 to 1.
     pub before: f64,
-    /// The same with each model's probabilities at its temperature; `None` for the validation parts that ask for it.
+    /// The same with each model's probabilities at its temperature; `None` for the validation parts that it was fitted to.
     pub after: Option<f64>,
     /// The least probability, at these temperatures, from which nine in ten answers are right.
     pub confidence: f64,
@@ -65,7 +65,7 @@ pub struct Calibration {
 /// Figures of disturbed recordings, means over models.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Robustness {
-    /// The share of right answers.
+    /// Accuracy: the share of correct answers.
     pub accuracy: f64,
     /// The mean of the classes' recalls.
     pub uar: f64,
@@ -81,7 +81,7 @@ pub struct Score {
     pub seed: u64,
     /// Clips of its test part.
     pub clips: u64,
-    /// The share of right answers.
+    /// Accuracy: the share of correct answers.
     pub accuracy: f64,
     /// The mean of the classes' recalls.
     pub uar: f64,
@@ -99,7 +99,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of some values.
+    /// The mean and standard deviation of some values.
     pub fn of(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -210,8 +210,8 @@ impl Results {
     }
 }
 
-/// Of each model on a test part the temperature that the model of the same fold and seed asks for on its validation part. Where folds
-/// are the same for all seeds, another seed's will do. `None` where there is no such model.
+/// For each model on a test part, the temperature that was fitted to the validation part of the model of the same fold and seed. If all
+/// seeds have the same folds, that of another seed is used where its own is missing. `None` if there is no such model.
 fn temperatures(experiment: &Experiment, tested: &[Finished], validated: &[Finished]) -> Option<Vec<f64>> {
     let fixed = experiment.protocol == Protocol::SpeakerIndependent;
     let temperature = |of: &Finished| {
@@ -242,7 +242,7 @@ impl Calibration {
     }
 }
 
-/// Leaves the answers of an experiment that combines others in its folder, as those of any other model are.
+/// Writes the answers of an experiment that combines others to its folder, as for any other model.
 ///
 /// # Errors
 /// If a file of the others' predictions is damaged, or one cannot be written.
@@ -298,7 +298,7 @@ impl Robustness {
 }
 
 impl Score {
-    /// Of a model's predictions.
+    /// The figures of a model's predictions.
     pub fn of(seed: u64, predictions: &Predictions) -> Self {
         let confusion = predictions.confusion();
         Self {
