@@ -66,7 +66,7 @@ impl Resampler {
     /// Plans a change by any ratio, of the target's rate to the source's: for shifts of pitch, and for rates that are no whole numbers.
     ///
     /// The filter differs from that of [`new`](Self::new): its transition band is wider by half and begins at 0.91 of the lower Nyquist
-    /// frequency. A plan runs at a fifth of the speed.
+    /// frequency. It is slower than a plan of [`new`](Self::new).
     ///
     /// # Errors
     /// When the ratio does not lie from 1/256 to 256.
