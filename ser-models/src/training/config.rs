@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 pub struct TrainingConfig {
     /// Passes over the training part, 1 or more.
     pub epochs: usize,
-    /// Examples per step, 2 or more. A single example that would be left over joins the last batch.
+    /// Examples per step, 2 or more. If one example would remain alone at the end of an epoch, it joins the last batch.
     pub batch_size: usize,
-    /// The first learning rate, positive.
+    /// The initial learning rate, positive.
     pub learning_rate: f64,
-    /// First learning rates of single weights, positive, by what the weights' names begin with; the longest such beginning counts. All other
-    /// weights have `learning_rate`. `transformer_block = 2e-5` is for an encoder's blocks
+    /// Initial learning rates of some weights, positive, by prefixes of the weights' names. The longest matching prefix applies. All other
+    /// weights have `learning_rate`. `transformer_block = 2e-5` sets the rate of an encoder's blocks
     /// ([`WhisperHeadConfig::tuned`](crate::models::WhisperHeadConfig::tuned)).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub learning_rates: BTreeMap<String, f64>,
@@ -42,12 +42,11 @@ pub struct TrainingConfig {
     pub log_skewed: bool,
     /// Changes of the training part's examples.
     pub augmentation: Augmentation,
-    /// Decay of an exponential moving average of the weights, 0 or more and below 1, e.g. 0.999: the average is what is validated and
-    /// kept, instead of the last weights. It begins with a smaller decay, so that the first weights don't linger. `None` averages
-    /// nothing.
+    /// Decay of an exponential moving average of the weights, 0 or more and below 1, e.g. 0.999. The average is validated and kept instead
+    /// of the last weights. The decay starts smaller, so that the initial weights lose their influence early. `None` turns averaging off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
-    /// The validation metric that selects the best epoch. Without a validation part, it is the last epoch.
+    /// The validation metric that selects the best epoch. Without a validation part, the last epoch is kept.
     pub monitor: Monitor,
     /// When to stop before the last epoch; `None` runs all.
     pub early_stopping: Option<EarlyStopping>,
@@ -58,10 +57,10 @@ pub struct TrainingConfig {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClassWeights {
-    /// All clips count the same.
+    /// All clips have the same weight.
     #[default]
     Uniform,
-    /// All classes count the same: clips / (classes · clips of the class), as scikit-learn's `balanced`.
+    /// All classes have the same total weight: clips / (classes · clips of the class) for each clip, as scikit-learn's `balanced`.
     Balanced,
     /// A positive weight for each class, in the order of the label names.
     Given(Vec<f32>),
@@ -114,10 +113,10 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// The settings that a checkpoint records.
+    /// Returns the settings that a checkpoint records.
     ///
     /// # Errors
-    /// If another version wrote a setting that this one does not know.
+    /// If the record has a setting that this version does not have.
     pub fn of_record(record: &TrainingRecord) -> Result<Self, serde_json::Error> {
         serde_json::from_value(record.config.clone())
     }

@@ -6,9 +6,9 @@ use crate::models::{Architecture, Cnn1dConfig, CnnLstmConfig, HybridConfig, RnnL
 /// An architecture with its published training settings.
 ///
 /// The presets `report-…` are those of *Speech Emotion Recognition with Music Recommendation*, the student report that this project
-/// reimplements. They use its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of the best validation loss. Settings that
-/// the report leaves open have Keras's defaults: Adam or RMSprop in Keras's form, learning rate 10⁻³. It names RMSprop for the hybrid only, so
-/// the others have Adam.
+/// reimplements. They use its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of the best validation loss. Settings
+/// that the report does not name are Keras's defaults: Adam or RMSprop in Keras's form, learning rate 10⁻³. The report names RMSprop for
+/// the hybrid only, so the other networks use Adam.
 ///
 /// `issa` is that of Issa, Demirci and Yazici (*Speech emotion recognition with deep convolutional neural networks*, 2020), `tim-net` that of
 /// Ye et al. (*Temporal modeling matters: a novel temporal emotional modeling approach for speech emotion recognition*, 2023). Both were
@@ -40,7 +40,7 @@ pub struct Preset {
 }
 
 impl Preset {
-    /// The names that [`Preset::named`] knows.
+    /// The names that [`Preset::named`] accepts.
     pub const NAMES: [&'static str; 7] = [
         "report-cnn-1d",
         "report-cnn-lstm",
@@ -51,7 +51,7 @@ impl Preset {
         "tim-net",
     ];
 
-    /// A preset by its name, one of [`Preset::NAMES`].
+    /// Returns the preset of this name, one of [`Preset::NAMES`].
     pub fn named(name: &str) -> Option<Self> {
         let (adam, rmsprop) = (OptimizerConfig::adam_keras(), OptimizerConfig::rmsprop_keras());
         Some(match name {
@@ -80,7 +80,7 @@ impl Preset {
         })
     }
 
-    /// A run as frameworks' defaults have it.
+    /// Returns the settings of a published run. Those that are not published have the frameworks' usual defaults.
     fn published(epochs: usize, optimizer: OptimizerConfig) -> TrainingConfig {
         TrainingConfig {
             epochs,
@@ -93,7 +93,8 @@ impl Preset {
         }
     }
 
-    /// The report stops early but doesn't say when: a tenth of the epochs without a better one, 20 at least.
+    /// Makes a preset of the report. The report stops early but doesn't say when. Here training stops after epochs without improvement, a
+    /// tenth of all epochs but at least 20.
     fn report(architecture: impl Into<Architecture>, epochs: usize, optimizer: OptimizerConfig) -> Self {
         let early_stopping = Some(EarlyStopping { patience: (epochs / 10).max(20) });
         let training = TrainingConfig { early_stopping, ..Self::published(epochs, optimizer) };

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// A network, the features that it reads of a clip, and how it is trained.
+/// A network, its features, and its training settings.
 ///
 /// ```
 /// use ser_models::{Recipe, RecipeFile};
@@ -30,8 +30,8 @@ pub struct Recipe {
     pub features: FeatureConfig,
     /// Settings of the training.
     pub training: TrainingConfig,
-    /// Number of such networks to train, each from its own seed ([`member_seed`]), and to join into one model
-    /// ([`Checkpoint::join`](crate::Checkpoint::join)); 1 or more.
+    /// Number of networks of this architecture to train, 1 or more. Each is trained from its own seed ([`member_seed`]), and all are joined
+    /// into one model ([`Checkpoint::join`](crate::Checkpoint::join)).
     #[serde(skip_serializing_if = "is_one")]
     pub members: usize,
 }
@@ -40,20 +40,21 @@ fn is_one(members: &usize) -> bool {
     *members == 1
 }
 
-/// The seed that one of several networks is trained from, counted from 0: `seed · members + member`, so that no two networks of
-/// experiments with one number of members share a seed.
+/// Returns the seed of one of several networks, counted from 0: `seed · members + member`. So no two networks of experiments with the same
+/// number of members share a seed.
 pub fn member_seed(seed: u64, members: usize, member: usize) -> u64 {
     seed.wrapping_mul(members as u64).wrapping_add(member as u64)
 }
 
 impl Recipe {
-    /// An architecture with the preparation and the features that it reads by default.
+    /// Returns the recipe of an architecture with its default preparation and features.
     pub fn new(architecture: Architecture, training: TrainingConfig) -> Self {
         let (preparation, features) = (architecture.preparation(), architecture.features());
         Self { architecture, preparation, features, training, members: 1 }
     }
 
-    /// The recipe of a file that names its architecture. [`TrainingConfig::default`] holds where the file sets nothing.
+    /// Returns the recipe of a file that names its architecture. Training settings that the file leaves out are those of
+    /// [`TrainingConfig::default`].
     ///
     /// # Errors
     /// As [`Recipe::with`], and if the file names no architecture or an unknown one.
@@ -62,7 +63,7 @@ impl Recipe {
         Self::new(architecture, TrainingConfig::default()).with(file)
     }
 
-    /// Changes the settings that the file sets. Preparation and features start from what the file's architecture reads by default.
+    /// Changes the settings that the file sets. Preparation and features start from the defaults of the resulting architecture.
     ///
     /// # Errors
     /// If a key is unknown or a value has the wrong type; the error names the file, the table and the key.
@@ -101,7 +102,7 @@ pub enum RecipeError {
         #[source]
         cause: toml::de::Error,
     },
-    /// A key at the top is unknown.
+    /// A top-level key is unknown.
     #[error("{file}: setting must be one of {}, got `{key}`", RecipeFile::KEYS.join(", "))]
     Key {
         /// The file.
@@ -109,7 +110,7 @@ pub enum RecipeError {
         /// The key.
         key: String,
     },
-    /// `arch` is missing, unknown or no text.
+    /// `arch` is missing, unknown or not a string.
     #[error("{file}: arch must be one of {}, got {given}", Architecture::NAMES.join(", "))]
     Architecture {
         /// The file.
@@ -136,8 +137,8 @@ pub enum RecipeError {
     },
 }
 
-/// A TOML file of settings: `arch`, `members`, and the tables `architecture`, `preparation`, `features` and `training` with those fields of
-/// [`Recipe`] that differ from the architecture's defaults. `examples/train.toml` in the repository explains every setting.
+/// A TOML file of settings: `arch`, `members`, and the tables `architecture`, `preparation`, `features` and `training`. A table has those
+/// fields of [`Recipe`] that differ from the architecture's defaults. `examples/train.toml` in the repository explains every setting.
 #[derive(Debug, Clone, Default)]
 pub struct RecipeFile {
     file: String,
@@ -160,7 +161,7 @@ impl RecipeFile {
         }
     }
 
-    /// Reads the text of a file. Errors call it `file`.
+    /// Parses the text of a file. Errors name the file `file`.
     ///
     /// # Errors
     /// As [`RecipeFile::read`].
@@ -170,7 +171,7 @@ impl RecipeFile {
             Ok(tables) => tables,
             Err(mut cause) => {
                 let line = 1 + text[..cause.span().map_or(0, |span| span.start)].matches('\n').count();
-                // Its own text would repeat the line.
+                // Without its input, the cause's text does not repeat the line.
                 cause.set_input(None);
                 return Err(RecipeError::Toml { file, line, cause });
             }
@@ -181,10 +182,10 @@ impl RecipeFile {
         }
     }
 
-    /// The architecture that `arch` names in its ready sizes, if the file has it.
+    /// Returns the architecture that `arch` names, with its default sizes, or `None` if the file has no `arch`.
     ///
     /// # Errors
-    /// [`RecipeError::Architecture`] if there is none of this name.
+    /// [`RecipeError::Architecture`] if there is no architecture of this name.
     pub fn architecture(&self) -> Result<Option<Architecture>, RecipeError> {
         let Some(value) = self.tables.get("arch") else { return Ok(None) };
         let named = value.as_str().and_then(Architecture::named);
@@ -200,7 +201,7 @@ impl RecipeFile {
         RecipeError::Architecture { file: self.file.clone(), given: given.to_owned() }
     }
 
-    /// Settings with this table of the file put over them.
+    /// Returns the settings with the values of this table of the file.
     fn put_over<T>(&self, table: &'static str, settings: &T) -> Result<T, RecipeError>
     where
         T: Serialize + DeserializeOwned,
@@ -214,7 +215,8 @@ impl RecipeFile {
     }
 }
 
-/// Tables field by field, all else whole. A table with another `name`, such as another optimiser's, is taken whole too.
+/// Overrides tables field by field and other values whole. A table with another `name`, such as that of another optimiser, is replaced
+/// whole.
 fn put_over(value: &mut Value, over: &Value) {
     let renamed = over.get("name").is_some_and(|name| value.get("name") != Some(name));
     match (value, over) {
@@ -321,7 +323,7 @@ mod tests {
             assert!(error.ends_with(&format!(", got {given}")), "{error}");
         }
         let of = |text: &str| read(text).and_then(|file| recipe().with(&file)).unwrap_err();
-        // The text ends in the cause's, which does not tell the place again.
+        // The error's text ends with the cause's text, which does not repeat the position.
         for text in ["[training]\nepochs = 'ten'", "\n[training\nepochs = 3"] {
             let error = of(text);
             let cause = error.source().unwrap().to_string();

@@ -30,24 +30,24 @@ pub struct Trainer {
     label_names: Vec<String>,
     /// The readout of the checkpoint that the training begins from.
     readout: Readout,
-    /// The clips that trained or validated that checkpoint.
+    /// The training and validation clips of that checkpoint.
     known: SplitRecord,
     training: TrainingPart,
     validation: Option<ValidationPart>,
     /// Settings of the encoding that made the training part's inputs.
     encoding: Option<Value>,
-    /// After the last whole epoch.
+    /// The state after the last complete epoch.
     state: RunState,
     state_file: Option<PathBuf>,
 }
 
 impl Trainer {
-    /// Checks everything, computes the normalisation on the training part, and makes the model's initial weights from
-    /// the seed.
+    /// Checks the settings and the data, computes the normalisation on the training part, and initialises the model's weights from the
+    /// seed.
     ///
     /// # Errors
-    /// If a setting is out of its range, the inputs do not have the model's shape, a class has no training example, the
-    /// parts name different classes, a clip is in both, or the training part lacks data that the augmentation needs.
+    /// If a setting is out of its range, the inputs do not have the model's shape, a class has no training example, the parts have
+    /// different classes, a clip is in both, or the training part lacks data that the augmentation needs.
     pub fn new(
         config: TrainingConfig,
         architecture: Architecture,
@@ -71,12 +71,12 @@ impl Trainer {
     }
 
     /// Continues the training of a trained model with other settings or data, e.g. of a head with an encoder's blocks
-    /// ([`Checkpoint::with_tuned_blocks`]). It begins from the checkpoint's weights, and its normalisation and readout are kept;
-    /// [`TrainingConfig::normalize`] changes nothing. Clips of the checkpoint's training and validation part are among those of the new
-    /// checkpoint; its test clips may train, and are then no test clips of the new one.
+    /// ([`Checkpoint::with_tuned_blocks`]). Training begins from the checkpoint's weights, and the checkpoint's normalisation and readout
+    /// are kept; [`TrainingConfig::normalize`] has no effect. The new checkpoint also lists the training and validation clips of the old
+    /// one. The old checkpoint's test clips may be trained on, and are then no test clips of the new one.
     ///
     /// # Errors
-    /// As [`Trainer::new`]; also if the classes are not the checkpoint's, or a clip of the validation part trained it.
+    /// As [`Trainer::new`]; also if the classes are not those of the checkpoint, or a clip of the validation part trained it.
     pub fn from_checkpoint(
         config: TrainingConfig,
         checkpoint: &Checkpoint,
@@ -108,7 +108,7 @@ impl Trainer {
         Self::start(config, start, training, validation, seed)
     }
 
-    /// Begins with a model that fits the data.
+    /// Begins a run after a check that the model fits the data.
     fn start(
         config: TrainingConfig,
         start: Start,
@@ -145,16 +145,16 @@ impl Trainer {
         })
     }
 
-    /// Writes the state to a file after each epoch, so that an interrupted run can [resume](Self::resume). An existing file is replaced
-    /// when the run begins.
+    /// Sets a file to which the state is written after each epoch, so that an interrupted run can be [resumed](Self::resume). An existing
+    /// file is replaced when the run begins.
     pub fn keep_state(&mut self, path: impl Into<PathBuf>) {
         self.state_file = Some(path.into());
     }
 
-    /// Continues from a file of [`Trainer::keep_state`], and keeps writing the state to it.
+    /// Continues from a file that [`Trainer::keep_state`] wrote, and keeps writing the state to it.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, or is of a run with another configuration, seed, data or version of this crate.
+    /// If the file cannot be read, is damaged, or belongs to a run with another configuration, seed, data or version of this crate.
     pub fn resume(&mut self, path: impl Into<PathBuf>) -> Result<(), TrainingError> {
         let path = path.into();
         self.state = RunState::load(
@@ -169,12 +169,12 @@ impl Trainer {
         Ok(())
     }
 
-    /// Runs all epochs that are not done yet. `on_event` is called at the beginning and for every batch and epoch; `stop` is checked before
-    /// each batch.
+    /// Runs all epochs that are not done yet. `on_event` is called at the beginning and after every batch and epoch. `stop` is checked
+    /// before each batch.
     ///
     /// # Errors
-    /// [`TrainingError::NotFinite`] if a loss or a weight is NaN or infinite and [`TrainingError::Failed`] if a step fails, with epoch and
-    /// batch; the state after the previous epoch is kept. [`TrainingError::State`] if the state cannot be written.
+    /// [`TrainingError::NotFinite`] if a loss or a weight is NaN or infinite and [`TrainingError::Failed`] if a step fails, both with epoch
+    /// and batch; the state after the previous epoch is kept. [`TrainingError::State`] if the state cannot be written.
     pub fn run(
         &mut self,
         mut on_event: impl FnMut(&Event<'_>),
@@ -204,21 +204,20 @@ impl Trainer {
         Ok(if self.is_patience_over() { Finish::EarlyStopped } else { Finish::Completed })
     }
 
-    /// The epochs so far.
+    /// The history of the epochs so far.
     pub fn history(&self) -> &History {
         &self.state.history
     }
 
-    /// The model as it is after the last whole epoch, which need not be the best one.
+    /// The model after the last complete epoch, which need not be the best one.
     pub fn model(&self) -> &Model {
         self.learner.model()
     }
 
-    /// A checkpoint of the best epoch so far: by the validation part, or without one the last.
+    /// Returns a checkpoint of the best epoch so far by the validation part, or of the last epoch if there is no validation part.
     ///
     /// # Errors
-    /// [`TrainingError::NoEpoch`] if none has ended, [`TrainingError::Checkpoint`] if the source does not fit the
-    /// model.
+    /// [`TrainingError::NoEpoch`] if no epoch has ended, [`TrainingError::Checkpoint`] if the source does not fit the model.
     pub fn checkpoint(&self, source: CheckpointSource) -> Result<Checkpoint, TrainingError> {
         let best = self.state.history.best().ok_or(TrainingError::NoEpoch)?;
         let mut metrics = BTreeMap::from([
@@ -270,7 +269,7 @@ impl Trainer {
         history.epochs.len() - best >= stopping.patience
     }
 
-    /// One epoch; `None` if it was stopped.
+    /// Runs one epoch. Returns `None` if it was stopped.
     fn epoch(
         &mut self,
         number: usize,
@@ -295,7 +294,7 @@ impl Trainer {
         Ok(Some(Epoch { epoch: number, learning_rate, train_loss, train_accuracy, validation, best }))
     }
 
-    /// Records a whole epoch.
+    /// Records a complete epoch.
     fn finish_epoch(&mut self, epoch: Epoch) -> Result<(), TrainingError> {
         self.state.learner = self.learner.state()?;
         if epoch.best {
@@ -311,15 +310,15 @@ impl Trainer {
     }
 }
 
-/// What a run begins with.
+/// The start of a run.
 struct Start {
     architecture: Architecture,
     model: Model,
     normalization: Normalization,
     readout: Readout,
-    /// The clips that the model knows.
+    /// The clips that have trained or validated the model.
     known: SplitRecord,
-    /// Of the checkpoint that the model comes from.
+    /// Digest of the checkpoint that the model comes from.
     digest: Option<String>,
 }
 
@@ -328,7 +327,7 @@ fn check_single(architecture: &Architecture) -> Result<(), TrainingError> {
     Ok(TRAINING.require(architecture.member() == architecture, setting, rule, "ensemble")?)
 }
 
-/// These ids, and those of `known` that are not among them.
+/// Returns the ids of `own`, then those of `known` that are not among them.
 fn with_known<'a>(own: impl IntoIterator<Item = &'a String>, known: &'a [String]) -> Vec<String> {
     let mut ids: Vec<String> = own.into_iter().cloned().collect();
     let there: HashSet<&String> = ids.iter().collect();
