@@ -5,10 +5,10 @@ use crate::input::{ClipEncoder, ModelInput};
 use ser_features::{Alignment, Feature, FeatureConfig, PreparationConfig};
 
 impl Architecture {
-    /// The default preparation of clips for the network. `tim-net` uses its authors': 22,050 Hz and 110,000 samples from the clip's centre,
-    /// or the clip with zeros on both sides; no trimming or normalisation. `whisper-head` uses 16,000 Hz, silence trimmed 40 dB below the
-    /// loudest frame, peak normalisation and any length. All others use [`PreparationConfig::default`], as the student report that this
-    /// project reimplements: 22,050 Hz, silence trimmed, peak-normalised, three seconds, which are 130 frames.
+    /// Returns the default preparation of clips for the network. `tim-net` has that of its authors: 22,050 Hz, 110,000 samples from the
+    /// clip's centre or zeros on both sides of a shorter clip, no trimming and no normalisation. `whisper-head` has 16,000 Hz, silence
+    /// trimmed 40 dB below the loudest frame, peak normalisation and any length. All others have [`PreparationConfig::default`], as in the
+    /// student report that this project reimplements: 22,050 Hz, silence trimmed, peak-normalised, three seconds, which are 130 frames.
     pub fn preparation(&self) -> PreparationConfig {
         match self.member() {
             Self::TimNet(_) => PreparationConfig {
@@ -21,9 +21,9 @@ impl Architecture {
         }
     }
 
-    /// The default features of the network, with librosa's settings. An image is the mel spectrogram; `cnn-attention` reads as many mel
-    /// bands as it has rows. A vector or a sequence of 193 rows has all five features; any other sequence has as many MFCC as rows.
-    /// Channels are the first features in the order of [`Feature::ISSA`]. `whisper-head` reads Whisper's mel spectrogram through an
+    /// Returns the default features of the network, with librosa's settings. An image is the mel spectrogram. `cnn-attention` reads as many
+    /// mel bands as it has rows. A vector or a sequence of 193 rows has all five features; any other sequence has as many MFCC as rows.
+    /// Channels are the first features in the order of [`Feature::ISSA`]. `whisper-head` reads Whisper's mel spectrogram through a
     /// [`ClipEncoder`].
     pub fn features(&self) -> FeatureConfig {
         let all = FeatureConfig::default();
