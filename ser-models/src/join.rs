@@ -1,4 +1,4 @@
-//! Several trained models as one whose networks answer together.
+//! Combines several trained models into one.
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, SplitRecord, TrainingRecord, inconsistent};
 use crate::models::{Architecture, EnsembleConfig};
@@ -6,25 +6,25 @@ use crate::setting::{Checked, Settings};
 use crate::weights::Weights;
 use std::collections::BTreeMap;
 
-/// The clips of a split's parts, whatever its protocol and seed were.
+/// The clips of a split's parts, regardless of protocol and seed.
 fn clips(split: &SplitRecord) -> [&Vec<String>; 3] {
     [&split.train, &split.validation, &split.test]
 }
 
 impl Checkpoint {
-    /// Joins the networks of these models into an `ensemble` (see [`EnsembleConfig`]). Its probabilities are the weighted mean of the
+    /// Combines the networks of these models into an `ensemble` (see [`EnsembleConfig`]). Its probabilities are the weighted mean of the
     /// models' probabilities, before their common readout is applied. The networks may have been trained with different seeds or settings,
-    /// and may have different architectures with the same input. A model that is itself an ensemble contributes all its members; its weight
-    /// is divided among them in proportion to their own weights. Weights must be above 0; only their ratios matter.
+    /// and may have different architectures with the same input. A model that is itself an ensemble contributes all its members, and its
+    /// weight is divided among them in proportion to their own weights. Weights must be above 0; only their ratios matter.
     ///
     /// Members with the first model's architecture come first; otherwise members keep their order. The first model's training record
     /// becomes [`Checkpoint::training`], the others' become [`Checkpoint::joined`] in that order. Crate version, split protocol and split
     /// seed are the first model's. A single model is returned unchanged.
     ///
     /// # Errors
-    /// [`CheckpointError::Inconsistent`] if there are no models, a weight is out of range, or models do not agree in input, encoder, labels,
-    /// readout, preparation, features, normalisation or the clips of each part: it names the first thing and the first model, counted
-    /// from 1, that differs. Each model must also pass the checks of [`Checkpoint::to_bytes`].
+    /// [`CheckpointError::Inconsistent`] if there are no models, a weight is out of range, or models differ in input, encoder, labels,
+    /// readout, preparation, features, normalisation or the clips of each part. The error names the first difference and the first model
+    /// with it, counted from 1. Each model must also pass the checks of [`Checkpoint::to_bytes`].
     pub fn join(models: &[(Self, f64)]) -> Result<Self, CheckpointError> {
         let [(first, _), others @ ..] = models else {
             return Err(inconsistent(IN_MEMORY)(Settings("join").error("models", "1 or more", 0)));
@@ -63,7 +63,7 @@ impl Checkpoint {
         Ok(joined)
     }
 
-    /// Checks the weight, and that the model agrees with the first one.
+    /// Checks the weight, and that the model fits the first one.
     fn check_like(&self, first: &Self, weight: f64, of: Settings<'_>) -> Checked {
         of.require(weight.is_normal() && weight > 0.0, "weight", "a finite number above 0", weight)?;
         let pairs = [
@@ -81,7 +81,7 @@ impl Checkpoint {
             .try_for_each(|(setting, holds)| of.require(holds, setting, "the first model's", "another"))
     }
 
-    /// Its networks, which share a weight in the ratio of their own.
+    /// Returns the networks of the model. They divide `weight` in proportion to their own weights.
     fn members(&self, weight: f64) -> Vec<Member<'_>> {
         let records =
             std::iter::once(&self.training).chain(&self.joined).map(Some).chain(std::iter::repeat(None));
@@ -104,6 +104,6 @@ struct Member<'a> {
     network: &'a Architecture,
     weights: Weights,
     weight: f64,
-    /// None where a file does not say.
+    /// `None` if the file has no training record for this network.
     training: Option<&'a TrainingRecord>,
 }
