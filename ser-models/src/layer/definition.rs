@@ -61,15 +61,15 @@ pub trait Layer: Debug + Send + Sync {
         }]
     }
 
-    /// How the layer is computed together with its neighbours in a [`Sequential`](crate::layers::Sequential). Layers of
-    /// other crates are computed on their own.
+    /// The layer's part in a computation together with its neighbours in a [`Sequential`](crate::layers::Sequential). Layers of other
+    /// crates are computed on their own.
     #[doc(hidden)]
     fn fusion(&self) -> Fusion<'_> {
         Fusion::default()
     }
 }
 
-/// The layer's output shape for `x`, without the batch axis: checks the input by the layer's own rule.
+/// Returns the layer's output shape for `x`, without the batch axis. Checks the input by the layer's own rule.
 pub(crate) fn checked_shape(layer: &dyn Layer, x: &Padded) -> Result<Vec<usize>, LayerError> {
     match x.dims() {
         [] | [0, ..] => Err(LayerError::EmptyBatch { layer: layer.kind(), given: x.dims().to_vec() }),

@@ -90,7 +90,7 @@ pub enum LayerError {
 }
 
 impl LayerError {
-    /// An input of another shape than the layer takes.
+    /// The error of an input with another shape than the layer's.
     pub(crate) fn input_shape(
         layer: impl Into<String>,
         expected: impl Into<String>,
@@ -99,12 +99,12 @@ impl LayerError {
         Self::InputShape { layer: layer.into(), expected: expected.into(), given: given.into() }
     }
 
-    /// An input that is shorter than a layer's window.
+    /// The error of an input that is shorter than a layer's window.
     pub(crate) fn too_short(layer: &'static str, TooShort { window, length }: TooShort) -> Self {
         Self::TooShort { layer, window, length }
     }
 
-    /// A setting that breaks a rule.
+    /// The error of a setting that breaks a rule.
     pub(crate) fn setting(
         layer: &str,
         setting: &'static str,

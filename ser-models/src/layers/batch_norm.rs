@@ -106,7 +106,7 @@ impl Layer for BatchNorm {
     }
 }
 
-/// In inference each channel is multiplied and moved.
+/// In inference each channel is scaled and shifted.
 fn affine<T: Real>(norm: &NormParameters, x: &Padded) -> Result<Forward, LayerError> {
     let values = x.values().contiguous()?;
     let mut y = elements(&values)?.slice::<T>()?.to_vec();
@@ -175,7 +175,7 @@ mod tests {
         let layer = batch_norm(2, BatchNormConfig { momentum: 0.25, ..Default::default() });
         let x = Tensor::new(&[[1.0f64, 10.0], [3.0, 10.0], [5.0, 40.0]], &Device::Cpu).unwrap();
         train(&layer, x, 0);
-        // Means 3 and 20, unbiased variances 4 and 300.
+        // The means are 3 and 20, the unbiased variances 4 and 300.
         assert_eq!(layer.0.running_mean.to_vec1::<f64>().unwrap(), [0.75, 5.0]);
         let variance = layer.0.running_var.to_vec1::<f64>().unwrap();
         assert!((variance[0] - 1.75).abs() < 1e-14 && (variance[1] - 75.75).abs() < 1e-12);
@@ -196,7 +196,7 @@ mod tests {
             assert!(difference(&y, &expected) < 1e-13);
             assert!(difference(&layer.0.running_mean, &mean) < 1e-13);
             assert!(difference(&layer.0.running_var, &(variance * (n / (n - 1.0))).unwrap()) < 1e-13);
-            // The same frames laid out as clips of one frame, none of which is padded.
+            // The same frames as clips of one frame each, without padding.
             let frame =
                 |t: &Tensor, clip, at| t.narrow(0, clip, 1).unwrap().narrow(D::Minus1, at, 1).unwrap();
             let valid: Vec<(usize, usize)> =

@@ -27,8 +27,8 @@ pub fn in_graph(layer: &dyn Layer, x: &Padded, mode: &mut Mode<'_>) -> Result<Te
     let Some(backward) = backward else { return Ok(output.into_values().detach()) };
     let weights: Vec<Var> = layer.weights().into_iter().cloned().collect();
     let flat = weights.iter().map(|weight| weight.flatten_all()).collect::<CandleResult<Vec<_>>>()?;
-    // An operation takes three tensors at most: the weights go in as one, which the backward pass of Candle's `cat`
-    // takes apart.
+    // An operation has at most three tensors, so the weights are concatenated to one. The backward pass of Candle's `cat` splits their
+    // gradient.
     let flat = match flat.is_empty() {
         true => Tensor::zeros(1, x.values().dtype(), &Device::Cpu)?,
         false => Tensor::cat(&flat, 0)?,
@@ -87,7 +87,7 @@ impl CustomOp2 for LayerOp {
     }
 }
 
-/// Layers that do the same in training and inference are Candle modules; gradients always go through them.
+/// Layers whose training and inference are equal are Candle modules. Gradients always pass through them.
 macro_rules! module {
     ($($layer:ty),*) => {$(
         impl Module for $layer {

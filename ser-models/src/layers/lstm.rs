@@ -98,7 +98,7 @@ impl Lstm {
     }
 }
 
-/// One layer in all its directions, side by side.
+/// Runs one layer in all its directions, and concatenates their outputs.
 fn directions(
     layer: &[Direction],
     x: &Padded,

@@ -1,4 +1,4 @@
-//! Layers one after another.
+//! Sequences of layers.
 
 use super::fused::Fused;
 use super::{
@@ -11,12 +11,12 @@ use crate::parameters::Parameters;
 use candle_core::Var;
 use candle_nn::ModuleT;
 
-/// One layer of a [`Sequential`], with what a summary says of it.
+/// One layer of a [`Sequential`], with its entry in a summary.
 #[derive(Debug)]
 pub(super) struct NamedLayer {
-    /// Its name, by kind and number, e.g. `conv1d_2`: the beginning of its parameters' names.
+    /// The layer's name, by kind and number, e.g. `conv1d_2`. Its parameters' names begin with it.
     pub(super) name: String,
-    /// What it gives out, without the batch axis.
+    /// The output shape, without the batch axis.
     output_shape: Vec<usize>,
     /// The layer itself.
     pub(super) layer: Box<dyn Layer>,
@@ -46,7 +46,7 @@ pub(super) struct NamedLayer {
 /// ```
 #[derive(Debug)]
 pub struct Sequential {
-    /// What the layers' names begin with.
+    /// The prefix of the layers' names.
     prefix: String,
     input_shape: Vec<usize>,
     pub(super) layers: Vec<NamedLayer>,
@@ -65,7 +65,7 @@ macro_rules! adds {
     )*};
 }
 
-/// Methods that add a layer with tensors. A row gives the kind, from which the layer's name is made, and an expression that makes the layer
+/// Methods that add a layer with tensors. A row has the kind, which is part of the layer's name, and an expression that makes the layer
 /// from the network so far and the scope of the layer's tensors.
 macro_rules! adds_with_tensors {
     (
@@ -142,12 +142,12 @@ impl Sequential {
         format!("{kind}_{}", number + 1)
     }
 
-    /// The channels, or features, that come out.
+    /// Number of channels, or features, of the output.
     fn channels(&self) -> usize {
         self.output_shape().first().copied().unwrap_or(0)
     }
 
-    /// The features of the frames that come out.
+    /// Number of features of the output's frames.
     fn features(&self) -> usize {
         self.output_shape().last().copied().unwrap_or(0)
     }
