@@ -47,7 +47,7 @@ pub struct SpeechCues {
     minimum: usize,
 }
 
-/// The input of the cues: powers [`BANDS`, frames] 10 ms apart, and the pitch in Hz of every other frame.
+/// The input of the cues: powers [BANDS, frames] 10 ms apart, and the pitch in Hz of every other frame.
 #[derive(Debug)]
 pub(crate) struct CueFrames {
     pub(super) bands: Array2<f32>,
