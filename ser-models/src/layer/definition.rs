@@ -27,19 +27,19 @@ pub trait Layer: Debug + Send + Sync {
     /// The forward pass: the output, and in training what the backward pass needs.
     ///
     /// # Errors
-    /// If the input's shape is not one that the layer takes.
+    /// If the layer does not accept the input's shape.
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError>;
 
-    /// The shape that comes out for a shape that goes in, both without the batch axis.
+    /// Returns the output shape for an input shape, both without the batch axis.
     ///
     /// # Errors
-    /// If the layer does not take this shape.
+    /// If the layer does not accept this shape.
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError>;
 
     /// Name of the layer's kind in summaries and errors, e.g. `Conv1d`.
     fn kind(&self) -> &'static str;
 
-    /// The tensors that training moves by gradients; empty for layers without any.
+    /// The tensors that training updates by gradients; empty for layers without any.
     fn weights(&self) -> Vec<&Var> {
         Vec::new()
     }

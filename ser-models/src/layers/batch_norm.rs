@@ -40,11 +40,11 @@ impl BatchNormConfig {
 /// Batch normalisation of each channel (Ioffe and Szegedy, *Batch normalization: accelerating deep network training by reducing internal
 /// covariate shift*, 2015): `y = (x − mean) / √(variance + eps) · weight + bias`.
 ///
-/// Input and output [batch, channels, …], any number of further axes, also none: PyTorch's `BatchNorm1d` and
-/// `BatchNorm2d` in one. In training the mean and the (biased) variance are the batch's, over all axes but the
-/// channels', and the running statistics move towards them (towards the unbiased variance, as in PyTorch); in inference
-/// they are the running ones. In training padding does not count, and what comes out of it is zero. Training needs 2 or
-/// more examples ([`LayerError::BatchOfOne`]), also where a single one has many frames, which PyTorch accepts.
+/// Input and output [batch, channels, …], with any number of further axes or none: PyTorch's `BatchNorm1d` and `BatchNorm2d` in one. In
+/// training the mean and the (biased) variance are the batch's, over all axes except the channels', and the running statistics move towards
+/// them (towards the unbiased variance, as in PyTorch). In inference they are the running ones. In training padding is not counted, and its
+/// output is zero. Training needs 2 or more examples ([`LayerError::BatchOfOne`]), even if a single one has many frames, which PyTorch
+/// accepts.
 #[derive(Debug)]
 pub struct BatchNorm(NormParameters);
 

@@ -58,7 +58,7 @@ macro_rules! adds {
         $(#[$about])*
         ///
         /// # Errors
-        /// If a setting is out of its range, or the layer does not take what the layers before it give.
+        /// If a setting is out of its range, or the layer does not accept the output of the layers before it.
         pub fn $name(&mut self, $($argument: $type),*) -> Result<(), LayerError> {
             self.push(stringify!($name), $layer)
         }
@@ -98,12 +98,12 @@ impl Sequential {
         Self { prefix, input_shape: input_shape.into(), layers: Vec::new() }
     }
 
-    /// The shape that goes in, without the batch axis.
+    /// The input shape, without the batch axis.
     pub fn input_shape(&self) -> &[usize] {
         &self.input_shape
     }
 
-    /// The shape that comes out, without the batch axis.
+    /// The output shape, without the batch axis.
     pub fn output_shape(&self) -> &[usize] {
         self.layers.last().map_or(&self.input_shape, |last| &last.output_shape)
     }
@@ -111,7 +111,7 @@ impl Sequential {
     /// Adds a layer at the end, under `kind` and the next number.
     ///
     /// # Errors
-    /// If the layer does not take what the layers before it give.
+    /// If the layer does not accept the output of the layers before it.
     pub fn push(&mut self, kind: &str, layer: impl Layer + 'static) -> Result<(), LayerError> {
         self.push_named(self.next_name(kind), layer)
     }
@@ -125,7 +125,7 @@ impl Sequential {
     /// Adds the layers of another network, under their own names.
     ///
     /// # Errors
-    /// If its input is not what the layers before it give.
+    /// If the other network's input shape is not the output shape of this one.
     pub fn append(&mut self, other: Self) -> Result<(), LayerError> {
         if other.input_shape != self.output_shape() {
             let expected = format!("{:?}", other.input_shape);
@@ -198,9 +198,8 @@ impl Sequential {
         };
     }
 
-    /// Adds a module of Candle's, such as a `candle_nn::Linear`, with the shape of an example that comes out of it; its
-    /// weights are those that `parameters` got under `name`, e.g. through
-    /// [`Parameters::var_builder`]`().pp(name)`. See [`CandleModule`].
+    /// Adds a Candle module, such as a `candle_nn::Linear`, whose output for one example has the shape `output_shape`. Its weights are
+    /// those that `parameters` got under `name`, e.g. through [`Parameters::var_builder`]`().pp(name)`. See [`CandleModule`].
     ///
     /// # Errors
     /// See [`CandleModule::new`].

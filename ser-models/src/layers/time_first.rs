@@ -1,4 +1,4 @@
-//! From channels to frames.
+//! Rearrangement of channels to frames.
 
 use crate::kernels::{ForEachItem, Real};
 use crate::layer::{

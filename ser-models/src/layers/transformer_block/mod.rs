@@ -18,7 +18,7 @@ use parts::{Linear, Norm};
 /// `x += out(attention(norm(x)))`, then `x += fc2(gelu(fc1(norm(x))))`, with attention of the frames of a clip to each other, and GELU in
 /// its exact form.
 ///
-/// Input and output [batch, time, width]. The valid frames attend to each other alone; what comes out of padding is zero.
+/// Input and output [batch, time, width]. The valid frames attend only to each other, and the output for padding is zero.
 #[derive(Debug)]
 pub struct TransformerBlock {
     parts: Parts,
