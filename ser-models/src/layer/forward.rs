@@ -43,9 +43,9 @@ impl Forward {
         Self { output: output.into(), backward: None }
     }
 
-    /// The result of training with its backward pass. `backward` gets the gradient for the output, whether the gradient for
-    /// the input is wanted, and a store, to which it adds the gradients for the layer's weights ([`add_gradient`]). It gives
-    /// the gradient for the input, of the input's shape, where that is wanted.
+    /// The result of training with its backward pass. `backward` gets the gradient for the output, whether the gradient for the input is
+    /// wanted, and a store, to which it adds the gradients for the layer's weights ([`add_gradient`]). It returns the gradient for the
+    /// input, of the input's shape, if that is wanted.
     pub fn training(
         output: impl Into<Padded>,
         backward: impl FnOnce(&Tensor, bool, &mut GradStore) -> Result<Option<Tensor>, LayerError>

@@ -182,7 +182,7 @@ impl RecipeFile {
         }
     }
 
-    /// Returns the architecture that `arch` names, with its default sizes, or `None` if the file has no `arch`.
+    /// Returns the ready configuration that `arch` names, or `None` if the file has no `arch`.
     ///
     /// # Errors
     /// [`RecipeError::Architecture`] if there is no architecture of this name.
