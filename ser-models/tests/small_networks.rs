@@ -118,7 +118,8 @@ pub(crate) fn small_networks(frames: usize, dropout: f64) -> impl Iterator<Item 
     small(frames, dropout).into_iter().filter(|architecture| members(architecture) == 1)
 }
 
-/// Makes a batch of random inputs with alternating labels. Inputs that can be padded have 22 to 24 valid frames, but at most all, and then zeros.
+/// Makes a batch of random inputs with alternating labels. Inputs that can be padded have 22 to 24 valid frames, but at most all, and then
+/// zeros.
 pub(crate) fn batch(input: ModelInput, n: usize, classes: usize) -> (Padded, Vec<usize>) {
     let mut shape = vec![n];
     shape.extend(input.shape());

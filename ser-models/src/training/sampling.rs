@@ -17,8 +17,8 @@ pub enum Sampling {
     /// As many draws as there are examples, with replacement: first a corpus by its share, then one of its classes, then one of the clips
     /// of this class, both with equal probabilities. The size of a corpus has no influence.
     Balanced {
-        /// The share of each corpus ([`Dataset::with_corpora`]), positive, relative to the others. Corpora that are not listed have share
-        /// 1. A name that no clip's corpus has is ignored, so that a recipe may name corpora that are left out.
+        /// The share of each corpus ([`Dataset::with_corpora`]), positive, relative to the others. The share of corpora that are not listed
+        /// is 1, and names that no clip's corpus has are ignored, so that a recipe may name corpora that are left out.
         #[serde(default)]
         corpora: BTreeMap<String, f64>,
     },
