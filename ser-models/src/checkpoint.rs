@@ -91,7 +91,7 @@ pub struct TrainingRecord {
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// Facts about the data for the checkpoint that a [`Trainer`](crate::training::Trainer) does not have.
+/// Facts about the data that a checkpoint records and a [`Trainer`](crate::training::Trainer) does not have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckpointSource {
     /// Settings of the clips' preparation.

@@ -10,6 +10,7 @@ const KIND: &str = "a voice profile";
 
 /// The average sound of a voice, independent of its mood: the mean of an encoder's statistics over a few clips. No other data of the clips
 /// is kept.
+///
 /// Every clip has the same weight, whatever its length, and a profile has more effect with more clips. One recording of ten minutes is a
 /// single clip, so divide a long recording into clips of a few seconds. Only models that read the statistics of an encoder accept a
 /// profile: [`whisper-head`](crate::models::WhisperHeadConfig) without attention and without tuned blocks.

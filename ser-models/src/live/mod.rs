@@ -121,6 +121,7 @@ impl Listener {
     /// Processes the next samples, mono within ±1. Calls `on_reading` with each reading that they complete: one at the end of each
     /// interval.
     ///
+    /// # Errors
     /// [`LiveError`] if a sample is not finite or the recogniser fails, or the error that `on_reading` returns. The rest of the samples is
     /// then not processed.
     pub fn push<E: From<LiveError>>(

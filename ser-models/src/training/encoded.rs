@@ -151,8 +151,8 @@ impl EncodedClips {
     /// Returns the profile of the voice in these clips, as [`Recognizer::profile`](crate::Recognizer::profile) computes it from their
     /// audio.
     ///
+    /// # Errors
     /// [`EncodedError::Unknown`] if a clip was not encoded or `ids` is empty.
-    /// [`EncodedError::Unknown`] if a clip was not encoded; [`EncodedError::Profile`] if `ids` is empty.
     pub fn profile(&self, ids: &[String]) -> Result<VoiceProfile, EncodedError> {
         let versions = self.config.versions();
         let place = |id: &String| {
