@@ -169,7 +169,6 @@ impl WhisperEncoder {
 
     /// Returns the outputs for one log-mel spectrogram [1, mels, frames], with all outputs of a frame one after another: [⌈frames / 2⌉,
     /// layers · width] in row-major order.
-    /// row-major order.
     ///
     /// # Errors
     /// As [`WhisperEncoder::encode`].

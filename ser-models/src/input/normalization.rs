@@ -92,7 +92,6 @@ impl Normalization {
 
     /// Moves the mean towards `voice`, the mean of a speaker's `clips` clips, by the share clips / (clips + [`VOICE_CLIPS`]) of the
     /// difference. The mean of features in logarithms does not change.
-    /// Features in logarithms keep their mean.
     pub(crate) fn adapted_to(&self, clips: usize, voice: &[f32]) -> Self {
         let share = clips as f32 / (clips as f32 + VOICE_CLIPS);
         let moved = |((mean, floor), voice): ((&f32, &f32), &f32)| {
