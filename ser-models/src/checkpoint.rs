@@ -19,15 +19,15 @@ use twox_hash::XxHash3_128;
 
 /// The format of the files that this version reads and writes.
 const FORMAT: u64 = 3;
-/// What errors call such a file.
+/// The name of such a file in errors.
 const KIND: &str = "a checkpoint";
-/// What errors call bytes that come from no file.
+/// The name in errors of bytes that come from no file.
 pub(crate) const IN_MEMORY: &str = "checkpoint in memory";
 
-/// A trained model with all that is needed to use it, and where it comes from.
+/// A trained model with everything that is needed to use it, and its origin.
 ///
-/// The file is safetensors: the model's tensors under their own names, all else as JSON under the one metadata key
-/// `ser-models`, whose last field is a SHA-256 of all of them. The same content gives the same bytes.
+/// The file format is safetensors: the model's tensors under their own names, everything else as JSON under the only metadata key
+/// `ser-models`. The last field of the JSON is a SHA-256 of all the rest. The same content gives the same bytes.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Checkpoint {
@@ -65,7 +65,7 @@ pub struct SplitRecord {
     pub train: Vec<String>,
     /// Ids of the validation clips, which selected the epoch.
     pub validation: Vec<String>,
-    /// Ids of the test clips, which had no influence on the model: measure it on these.
+    /// Ids of the test clips. They had no influence on the model, so measure it on these.
     pub test: Vec<String>,
 }
 
@@ -75,14 +75,14 @@ pub struct SplitRecord {
 pub struct TrainingRecord {
     /// The seed of the run.
     pub seed: u64,
-    /// The settings of its [`TrainingConfig`](crate::training::TrainingConfig) as JSON. The model can be used even if this version does not
-    /// know all of them.
+    /// The settings of the run's [`TrainingConfig`](crate::training::TrainingConfig) as JSON. The model can be used even if this version
+    /// does not have all of them.
     pub config: serde_json::Value,
     /// The settings of the [`EncodingConfig`](crate::training::EncodingConfig) that made the training part's inputs and its augmented copies,
     /// as JSON; `None` if the network reads no encoder, or an older version trained it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<serde_json::Value>,
-    /// Epochs that were run.
+    /// Number of epochs that were run.
     pub epochs: usize,
     /// The epoch whose weights these are, counted from 1.
     pub epoch: usize,
@@ -91,7 +91,7 @@ pub struct TrainingRecord {
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// Facts about the data that a [`Trainer`](crate::training::Trainer) does not know, for the checkpoint.
+/// Facts about the data that a checkpoint records and a [`Trainer`](crate::training::Trainer) does not have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckpointSource {
     /// Settings of the clips' preparation.
@@ -102,7 +102,7 @@ pub struct CheckpointSource {
     pub protocol: String,
     /// The seed of the split.
     pub split_seed: u64,
-    /// Ids of the clips that were kept apart for testing; may be none.
+    /// Ids of the clips that were set aside for testing. May be empty.
     pub test: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ pub enum CheckpointError {
     /// The file could not be written or read, or is damaged.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file names an architecture that this version does not know.
+    /// The file names an architecture that this version does not have.
     #[error("{file}: architecture must be one of {known:?}, got {given:?}")]
     Architecture {
         /// The file.
@@ -123,7 +123,7 @@ pub enum CheckpointError {
         /// The known names.
         known: Vec<&'static str>,
     },
-    /// The checkpoint holds another network than the caller wants.
+    /// The checkpoint has another network than the caller expects.
     #[error("checkpoint: architecture must be {expected:?}, got {given:?}")]
     AnotherArchitecture {
         /// The kind of network in the checkpoint.
@@ -150,7 +150,7 @@ pub enum CheckpointError {
         #[source]
         cause: SettingError,
     },
-    /// The features do not give the model's input.
+    /// The features do not fit the model's input.
     #[error("{file}: {cause}")]
     Input {
         /// The file.
@@ -179,7 +179,7 @@ pub enum CheckpointError {
     },
 }
 
-/// The fields of a checkpoint in the file's metadata, in the order in which they are written. Tensors are stored outside of it.
+/// The fields of a checkpoint in the file's metadata, in the order in which they are written. Tensors are stored separately.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Checkpoint")]
 struct Metadata {
@@ -238,12 +238,12 @@ impl Checkpoint {
         let metadata = Metadata::deserialize(json).map_err(|e| FileError::not_a(KIND, file, e))?;
         let checkpoint = Self { weights, ..metadata };
         checkpoint.model(file)?;
-        // Checked last, because the errors above are more specific.
+        // The digest is checked last, because the errors above are more specific.
         checkpoint.weights.check_digest(&text).map_err(|cause| FileError::not_a(KIND, file, cause))?;
         Ok(checkpoint)
     }
 
-    /// The bytes of the file.
+    /// Returns the bytes of the file.
     ///
     /// # Errors
     /// If fields were changed such that they contradict each other.
@@ -251,7 +251,7 @@ impl Checkpoint {
         self.write(IN_MEMORY)
     }
 
-    /// A hexadecimal digest of the file, 128-bit XXH3, by which to tell models apart. It is no protection against forgery.
+    /// Returns a hexadecimal digest of the file, 128-bit XXH3, which distinguishes models. It is no protection against forgery.
     ///
     /// # Errors
     /// If the settings cannot be written.
@@ -259,7 +259,7 @@ impl Checkpoint {
         Ok(format!("{:032x}", XxHash3_128::oneshot(&self.written(IN_MEMORY)?)))
     }
 
-    /// Writes the file atomically: at any moment the path holds the old file or the new one.
+    /// Writes the file atomically: at any moment the path has the old file or the new one.
     ///
     /// # Errors
     /// If the file cannot be written, or fields were changed such that they contradict each other.
@@ -273,17 +273,17 @@ impl Checkpoint {
         self.written(file)
     }
 
-    /// The bytes of the file, whether or not its fields fit together.
+    /// Returns the bytes of the file, even if its fields contradict each other.
     fn written(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {
         let metadata = serde_json::to_string(&Header { format: FORMAT, checkpoint: self })
             .map_err(|cause| FileError::not_written(file, cause))?;
         Ok(self.weights.to_safetensors(&metadata).map_err(|cause| FileError::weights(file, cause))?)
     }
 
-    /// Makes sure that the network is of this kind, one of [`Architecture::KINDS`].
+    /// Checks that the network is of this kind, one of [`Architecture::KINDS`].
     ///
     /// # Errors
-    /// [`CheckpointError::AnotherArchitecture`] says what it is and what was expected.
+    /// [`CheckpointError::AnotherArchitecture`] with the kind found and the one expected.
     pub fn expect_architecture(&self, kind: &str) -> Result<(), CheckpointError> {
         match self.architecture.name() {
             given if given == kind => Ok(()),
@@ -294,7 +294,7 @@ impl Checkpoint {
     /// Checks that the network reads the outputs of this encoder.
     ///
     /// # Errors
-    /// [`CheckpointError::Encoder`] if it reads features, or was trained with another encoder.
+    /// [`CheckpointError::Encoder`] if the network reads features, or was trained with another encoder.
     pub fn expect_encoder(&self, encoder: &WhisperEncoder) -> Result<(), CheckpointError> {
         self.check_encoder(Some(encoder), IN_MEMORY)
     }
@@ -316,9 +316,9 @@ impl Checkpoint {
         Err(CheckpointError::Encoder { file: file.to_owned(), expected, given })
     }
 
-    /// The same with another network, for one that was fitted without a [`Trainer`](crate::training::Trainer): input, labels, readout,
-    /// normalisation and clips stay. `parameters` are those of [`Model::parameters`] with this architecture. The training record is the old
-    /// network's; set [`Checkpoint::training`] to what holds for the new one.
+    /// Returns a copy with another network, which was trained without a [`Trainer`](crate::training::Trainer). Input, labels, readout,
+    /// normalisation and clips stay. `parameters` are those of [`Model::parameters`] with this architecture. The training record is that of
+    /// the old network; set [`Checkpoint::training`] to the record of the new one.
     ///
     /// # Errors
     /// [`CheckpointError::Inconsistent`] if the network reads another input, [`FileError::Weights`] in [`CheckpointError::File`] if the
@@ -346,7 +346,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// The model with its normalisation and labels, ready to answer.
+    /// Returns the model with its normalisation and labels, ready to classify.
     ///
     /// # Errors
     /// If fields were changed such that they contradict each other.
@@ -355,12 +355,12 @@ impl Checkpoint {
         Ok(Classifier::new(model, self.normalization.clone(), self.labels.clone(), self.readout.clone()))
     }
 
-    /// The model, if all parts fit together.
+    /// Builds the model. Checks that all parts of the checkpoint fit together.
     pub(crate) fn model(&self, file: &str) -> Result<Model, CheckpointError> {
         let input = |cause| CheckpointError::Input { file: file.to_owned(), cause };
         self.architecture.input().check(&self.features).map_err(input)?;
         self.check_fields().map_err(inconsistent(file))?;
-        // An infinite level would be written as null, which is read as none.
+        // JSON would write an infinite level as `null` and read it as none.
         let front = |cause| CheckpointError::Front { file: file.to_owned(), cause };
         Preparation::new(self.preparation.clone()).map_err(front)?;
         let failed = |error| match error {
@@ -373,7 +373,7 @@ impl Checkpoint {
         Ok(model)
     }
 
-    /// Checks all fields but the tensors.
+    /// Checks all fields except the tensors.
     fn check_fields(&self) -> Checked {
         self.normalization.check(self.architecture.input().features())?;
         let mut seen = HashSet::new();
@@ -395,7 +395,7 @@ impl Checkpoint {
     }
 }
 
-/// The error of a file whose parts contradict each other.
+/// Returns the error of a file whose parts contradict each other.
 pub(crate) fn inconsistent(file: &str) -> impl FnOnce(SettingError) -> CheckpointError {
     move |cause| CheckpointError::Inconsistent { file: file.to_owned(), cause }
 }

@@ -1,4 +1,4 @@
-//! From inputs to probabilities.
+//! Classification of inputs.
 
 use crate::input::{Dataset, Normalization, frames_of};
 use crate::layer::elements;
@@ -11,10 +11,10 @@ use candle_core::Tensor;
 use ndarray::Array2;
 use std::sync::Arc;
 
-/// Inputs that are answered together.
+/// Number of inputs that are classified together.
 const BATCH: usize = 32;
 
-/// A trained model with its normalisation and its classes: from inputs to probabilities.
+/// A trained model with its normalisation and its readout, which returns class probabilities of inputs.
 #[derive(Debug)]
 pub struct Classifier {
     model: Arc<Model>,
@@ -30,22 +30,22 @@ pub struct Classifier {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifyError {
-    /// The inputs do not have the shape that the model takes.
+    /// The inputs do not have the model's input shape.
     #[error("classifier: inputs must have shape {expected:?}, got {given:?}")]
     InputShape {
-        /// The shape that the model takes.
+        /// The model's input shape.
         expected: Vec<usize>,
         /// The value given.
         given: Vec<usize>,
     },
-    /// A number of an input is NaN or infinite.
+    /// An element of an input is NaN or infinite.
     #[error("input {input}: element {element} must be finite, got {given}")]
     NotFinite {
         /// The input, counted from 0.
         input: usize,
-        /// Position in it, in row-major order.
+        /// Position in the input, in row-major order.
         element: usize,
-        /// The number.
+        /// The element.
         given: f32,
     },
     /// The network's output for an input is NaN or infinite: weights, or the means of a voice profile, are too large.
@@ -58,12 +58,12 @@ pub enum ClassifyError {
         /// The first such logit.
         given: f32,
     },
-    /// The evaluation set has other classes.
+    /// The data set has other classes than the model.
     #[error("dataset: classes must be the model's, {expected:?}, got {given:?}")]
     Labels {
         /// The model's classes.
         expected: Vec<String>,
-        /// The set's.
+        /// The data set's classes.
         given: Vec<String>,
     },
     /// A layer failed.
@@ -75,7 +75,7 @@ pub enum ClassifyError {
 }
 
 impl Classifier {
-    /// A model whose classes, normalisation and readout fit it.
+    /// Makes a classifier. Classes, normalisation and readout must fit the model.
     pub(crate) fn new(
         model: Model,
         normalization: Normalization,
@@ -101,7 +101,8 @@ impl Classifier {
         }
     }
 
-    /// Of a profile that fits the model: inputs are normalised by a mean that lies between that of the training part and the voice's.
+    /// Returns this classifier adapted to a profile that fits the model. Inputs are then normalised by a mean between that of the training
+    /// part and the voice's.
     pub(crate) fn adapted_to(&self, profile: &VoiceProfile) -> Self {
         let normalization = self.normalization.adapted_to(profile.clips(), profile.mean());
         let (model, outputs) = (Arc::clone(&self.model), self.outputs.clone());
@@ -114,15 +115,15 @@ impl Classifier {
         &self.labels
     }
 
-    /// The model behind it.
+    /// The network.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// Probabilities [inputs, classes] of inputs [inputs, …] that are not normalised yet.
+    /// Returns probabilities [inputs, classes] of inputs [inputs, …] that are not normalised yet.
     ///
     /// # Errors
-    /// If shape or valid frames don't fit the model, or a number of an input or an output is not finite.
+    /// If shape or valid frames don't fit the model, or an element of an input or an output is not finite.
     pub fn probabilities(&self, inputs: &Padded) -> Result<Array2<f32>, ClassifyError> {
         let probabilities = self.answer(inputs)?;
         let (expected, given) = (self.model.input().shape(), inputs.dims().to_vec());
@@ -130,7 +131,7 @@ impl Classifier {
             .map_err(|_| ClassifyError::InputShape { expected, given })
     }
 
-    /// Probabilities [inputs, classes] in row-major order of inputs that are not normalised yet, of the model's shape.
+    /// Returns probabilities [inputs, classes] in row-major order. The inputs have the model's shape and are not normalised yet.
     pub(crate) fn answer(&self, inputs: &Padded) -> Result<Vec<f32>, ClassifyError> {
         check_shape(inputs.dims(), &self.model.input().shape())?;
         inputs.check("Classifier", frames_of(&inputs.dims()[1..]))?;
@@ -183,7 +184,7 @@ fn logits(model: &Model, inputs: &Padded) -> Result<Tensor, LayerError> {
     Ok(Tensor::cat(&batches.collect::<Result<Vec<_>, LayerError>>()?, 0)?)
 }
 
-/// Loss and confusion matrix on normalised inputs.
+/// Returns loss and confusion matrix on normalised inputs.
 pub(crate) fn evaluate(
     model: &Model,
     inputs: &Padded,
@@ -194,7 +195,7 @@ pub(crate) fn evaluate(
     Ok(measure(&probabilities, labels, label_names))
 }
 
-/// Mean loss and confusion matrix of probabilities [clips, classes] in row-major order.
+/// Returns mean loss and confusion matrix of probabilities [clips, classes] in row-major order.
 fn measure(probabilities: &[f32], labels: &[usize], label_names: &[String]) -> Evaluation {
     let mut confusion = ConfusionMatrix::new(label_names);
     let mut loss = 0.0;
@@ -205,7 +206,7 @@ fn measure(probabilities: &[f32], labels: &[usize], label_names: &[String]) -> E
     Evaluation { loss: loss / labels.len().max(1) as f64, confusion }
 }
 
-/// The place of the first largest value.
+/// Returns the index of the largest value, the first one of equal values.
 pub(crate) fn largest(values: &[f32]) -> usize {
     values.iter().enumerate().fold(0, |best, (i, value)| if *value > values[best] { i } else { best })
 }

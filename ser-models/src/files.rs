@@ -29,19 +29,19 @@ pub enum FileError {
         #[source]
         cause: io::Error,
     },
-    /// The file is cut, damaged, or holds something else.
+    /// The file is cut, damaged, or of another kind.
     #[error("{file}: cannot be read as {kind}: {cause}", cause = one_line(.cause))]
     Damaged {
         /// The file.
         file: String,
-        /// What it should be, e.g. `a checkpoint`.
+        /// The expected kind, e.g. `a checkpoint`.
         kind: &'static str,
-        /// What does not fit, which is part of the text: a [`WeightsError`], a [`SettingError`](crate::SettingError), or an error of
+        /// The error found, which is part of the text: a [`WeightsError`], a [`SettingError`](crate::SettingError), or an error of
         /// `safetensors` or `serde_json`.
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
-    /// The file has a format that this version does not know.
+    /// The file has a format that this version does not support.
     #[error(
         "{file}: format must be {expected}, got {given} (make the file again, or read it with the version of ser-models that made it)"
     )]
@@ -50,7 +50,7 @@ pub enum FileError {
         file: String,
         /// The format of the file.
         given: u64,
-        /// The format that is read.
+        /// The supported format.
         expected: u64,
     },
     /// A tensor is missing or does not fit.
@@ -65,7 +65,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// A file that is not of this kind, or damaged.
+    /// The error of a file that is damaged or of another kind.
     pub(crate) fn not_a(
         kind: &'static str,
         file: &str,
@@ -74,7 +74,7 @@ impl FileError {
         Self::Damaged { file: file.to_owned(), kind, cause: cause.into() }
     }
 
-    /// A file whose content could not be put together.
+    /// The error of a file whose content could not be serialised.
     pub(crate) fn not_written(file: &str, cause: serde_json::Error) -> Self {
         Self::Write { file: file.to_owned(), cause: cause.into() }
     }
@@ -101,7 +101,7 @@ pub(crate) fn read_weights(
     })
 }
 
-/// Reads the tensors and the metadata (as text and as JSON) of a file whose `format` must be this. The caller checks the digest.
+/// Reads the tensors and the metadata (as text and as JSON) of a file whose `format` must be `format`. The caller checks the digest.
 pub(crate) fn open_weights(
     bytes: &[u8],
     file: &str,
@@ -120,15 +120,14 @@ pub(crate) fn open_weights(
     }
 }
 
-/// As [`write_file`], with an error that names the file.
+/// Like [`write_file`], with an error that names the file.
 pub(crate) fn save_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_file(path, bytes).map_err(|cause| FileError::Write { file: path.display().to_string(), cause })
 }
 
-/// Writes a file. At any moment, a crash included, a regular file holds its old content or the new content, never a part.
+/// Writes a file atomically: even after a crash, a regular file has either its old content or the new content.
 ///
-/// A symbolic link is followed: it stays, and its target gets the bytes. A device, a pipe or another special file is opened and
-/// written to; it is never replaced.
+/// A symbolic link stays, and its target is written. A device, a pipe or another special file is opened and written to, and never replaced.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -139,15 +138,15 @@ pub(crate) fn save_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// ```
 ///
 /// # Errors
-/// The system's, such as a missing folder or a full disk. The old file, if there was one, is then unchanged.
+/// The system's error, such as a missing folder or a full disk. An existing file is then unchanged.
 pub fn write_file(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
     write_file_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write_file`], where the content is too long for memory: `write` is called once and writes it piece by piece.
+/// Like [`write_file`], for content that is too large for memory. `write` is called once and writes the content piece by piece.
 ///
 /// # Errors
-/// As [`write_file`], and what `write` returns.
+/// As [`write_file`], and errors of `write`.
 pub fn write_file_with(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -175,8 +174,8 @@ pub fn write_file_with(
     Ok(())
 }
 
-/// Where a file is replaced, and what is there now: a regular file, or none yet, at a path that is no link. `None` where something is written
-/// through instead: a device, a pipe, or a file that no path leads to, such as a deleted one that is still open.
+/// Returns the path to replace, which is no link, and the metadata of the regular file there, if one exists. Returns `None` if the existing
+/// file must be opened and written to: a device, a pipe, or a file without a path, such as a deleted one that is still open.
 fn replaceable(path: &Path) -> io::Result<Option<(PathBuf, Option<Metadata>)>> {
     match fs::metadata(path) {
         Ok(old) if old.is_file() => {
@@ -190,7 +189,7 @@ fn replaceable(path: &Path) -> io::Result<Option<(PathBuf, Option<Metadata>)>> {
     }
 }
 
-/// Where a chain of links ends whose last target is missing.
+/// Returns the end of a chain of links whose last target is missing.
 fn end_of_links(path: &Path) -> PathBuf {
     const MOST: usize = 40; // as Linux follows
     let mut path = path.to_path_buf();
@@ -212,7 +211,7 @@ fn same_file(a: &Metadata, _: &Metadata) -> bool {
     a.is_file()
 }
 
-/// The folder that holds a file.
+/// Returns the folder of a file.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -256,7 +255,7 @@ mod tests {
     }
 }
 
-/// What only Unix has: permissions, links, pipes and devices.
+/// Tests of permissions, links, pipes and devices, which only Unix has.
 #[cfg(all(test, unix))]
 mod unix_tests {
     use super::*;
@@ -281,7 +280,7 @@ mod unix_tests {
         fs::create_dir(at("elsewhere")).unwrap();
         symlink("elsewhere/target.bin", at("first")).unwrap();
         symlink(at("first"), at("second")).unwrap();
-        // The target is missing at first, then there.
+        // At first the target is missing, then it exists.
         for content in [&b"one"[..], b"two"] {
             write_file(at("second"), content).unwrap();
             for link in ["first", "second"] {
@@ -297,7 +296,7 @@ mod unix_tests {
         assert!(!at("elsewhere/other.bin").exists(), "a failure leaves nothing");
     }
 
-    /// No path leads to a deleted file that is open, so its name in /proc is written through.
+    /// A deleted file that is open has no path, so it is written through its name in /proc.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_deleted_file_that_is_open_gets_the_bytes() {
@@ -307,7 +306,7 @@ mod unix_tests {
         fs::write(&path, b"longer than new").unwrap();
         let mut open = File::open(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        // Linux gives the deleted file this name, which may be another file's.
+        // Linux reports this name for the deleted file, but it may belong to another file.
         let other = folder.path().join("a.bin (deleted)");
         fs::write(&other, b"another file").unwrap();
         write_file(format!("/proc/self/fd/{}", open.as_raw_fd()), b"new").unwrap();
@@ -331,7 +330,7 @@ mod unix_tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
-    /// A second name of the system's null device, in a folder of the test's own: the system's own is not touched.
+    /// A second device node of the system's null device, in the test's own folder, so that the system's node is not touched.
     #[test]
     fn a_device_stays_a_device() {
         let folder = tempfile::tempdir().unwrap();
@@ -344,7 +343,7 @@ mod unix_tests {
         write_file(&path, b"nothing is kept").unwrap();
         assert!(fs::symlink_metadata(&path).unwrap().file_type().is_char_device());
         assert_eq!(fs::read(&path).unwrap(), b"");
-        // Through a link too, which stays a link.
+        // The device is also written through a link, which stays a link.
         let link = folder.path().join("link");
         symlink(&path, &link).unwrap();
         write_file(&link, b"nothing is kept").unwrap();

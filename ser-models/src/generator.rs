@@ -1,4 +1,4 @@
-//! The project's seeded random numbers.
+//! The project's seeded random number generator.
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
@@ -7,32 +7,31 @@ use rand_distr::{Beta, Distribution, StandardNormal};
 
 /// A seeded generator (ChaCha8). The same seed and stream give the same numbers on every machine.
 ///
-/// Candle's own CPU generator cannot be seeded, so initial weights, dropout masks, shuffles and augmentation all
-/// draw from here.
+/// Candle's own CPU generator cannot be seeded, so initial weights, dropout masks, shuffles and augmentation all use this one.
 #[derive(Debug, Clone)]
 pub struct Generator(ChaCha8Rng);
 
 impl Generator {
-    /// A generator for a seed, on stream 0.
+    /// Makes a generator for a seed, on stream 0.
     pub fn new(seed: u64) -> Self {
         Self::with_stream(seed, 0)
     }
 
-    /// A generator for a seed and one of its 2⁶⁴ independent streams.
+    /// Makes a generator for a seed, on one of its 2⁶⁴ independent streams.
     ///
-    /// Training gives every purpose and every step its own stream, so that a run resumes without a saved generator state.
+    /// Training uses a separate stream for every purpose and every step, so that a run resumes without a saved generator state.
     pub fn with_stream(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
         Self(rng)
     }
 
-    /// A generator of a run's own, for one use in one epoch or step.
+    /// Makes the generator of a run for one purpose in one epoch or step.
     pub(crate) fn for_run(seed: u64, purpose: Purpose, index: u64) -> Self {
         Self::with_stream(seed, ((purpose as u64) << 56) | index)
     }
 
-    /// 32 random bits.
+    /// Returns 32 random bits.
     pub(crate) fn bits(&mut self) -> u32 {
         self.0.next_u32()
     }
@@ -42,40 +41,40 @@ impl Generator {
         self.0.fill_bytes(bytes);
     }
 
-    /// A number from the uniform distribution over `low..high`.
+    /// Draws a number from the uniform distribution over `low..high`.
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.0.random::<f64>()
     }
 
-    /// A whole number from 0 up, evenly below `limit`, which is 1 or more.
+    /// Draws an integer uniformly from `0..limit`; `limit` is 1 or more.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0.random_range(0..limit.max(1) as u64) as usize
     }
 
-    /// Standard normal.
+    /// Draws a number from the standard normal distribution.
     pub(crate) fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
 
-    /// From Beta(`alpha`, `alpha`), which mixup draws from; `alpha` is positive and finite. Draws nothing otherwise.
+    /// Draws a share for mixup from Beta(`alpha`, `alpha`). Returns 1 without a draw if `alpha` is no valid parameter.
     pub(crate) fn beta(&mut self, alpha: f64) -> f64 {
         Beta::new(alpha, alpha).map_or(1.0, |beta| beta.sample(&mut self.0))
     }
 
-    /// Shuffles in place.
+    /// Shuffles items in place.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         items.shuffle(&mut self.0);
     }
 }
 
-/// What a run draws random numbers for; initial weights come from stream 0.
+/// The purposes of a run's random numbers. Initial weights come from stream 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     /// The order of an epoch's examples.
     Shuffle = 1,
     /// A step's augmentation and dropout.
     Step = 2,
-    /// What becomes of a clip's sound in an epoch.
+    /// The audio augmentation of a clip in an epoch.
     Audio = 3,
 }
 

@@ -15,24 +15,24 @@ pub enum Init {
     Zeros,
     /// Ones.
     Ones,
-    /// Uniform in ±√(6 / (fan_in + fan_out)); Keras's default (Glorot and Bengio, *Understanding the difficulty of training deep
+    /// Uniform in ±√(6 / (fan_in + fan_out)), Keras's default (Glorot and Bengio, *Understanding the difficulty of training deep
     /// feedforward neural networks*, 2010, eq. 16).
     GlorotUniform,
-    /// Normal with standard deviation √(2 / (fan_in + fan_out)) (eq. 12 of the same).
+    /// Normal with standard deviation √(2 / (fan_in + fan_out)) (eq. 12 of the same paper).
     GlorotNormal,
     /// Uniform in ±√(6 / fan_in), for layers before a ReLU (He et al., *Delving deep into rectifiers: surpassing human-level performance
     /// on ImageNet classification*, 2015, eq. 10).
     HeUniform,
-    /// Normal with standard deviation √(2 / fan_in), for layers before a ReLU (eq. 10 of the same).
+    /// Normal with standard deviation √(2 / fan_in), for layers before a ReLU (eq. 10 of the same paper).
     HeNormal,
-    /// Orthogonal rows of length 1, or columns where there are more rows than columns, drawn uniformly from all such matrices (Haar
+    /// Orthogonal rows of length 1, or orthogonal columns if there are more rows than columns, drawn uniformly from all such matrices (Haar
     /// measure; Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks*,
-    /// 2014); the weight is read as a matrix [out, in · kernel…]. For recurrent weights.
+    /// 2014). The weight is read as a matrix [out, in · kernel…]. For recurrent weights.
     Orthogonal,
 }
 
 impl Init {
-    /// Values for a weight of this shape, drawn in f64 so that models of both element types start with the same values.
+    /// Draws values for a weight of this shape. They are drawn in `f64`, so that models of both element types start with the same values.
     pub(crate) fn values(self, shape: &[usize], generator: &mut Generator) -> Vec<f64> {
         let n: usize = shape.iter().product();
         let spread: usize = shape.iter().skip(2).product();
@@ -59,7 +59,7 @@ impl Init {
     }
 }
 
-/// Values as one of `candle-nn`'s layers wants them, drawn from the seeded generator.
+/// Draws values for a `candle-nn` initialisation from the seeded generator.
 pub(crate) fn candle_values(init: candle_nn::Init, shape: &[usize], generator: &mut Generator) -> Vec<f64> {
     use candle_nn::init::NormalOrUniform;
     let n: usize = shape.iter().product();
@@ -79,8 +79,8 @@ pub(crate) fn candle_values(init: candle_nn::Init, shape: &[usize], generator: &
     }
 }
 
-/// Gram and Schmidt's vectors of normal numbers, row-major [rows, columns]; done twice, which makes them orthogonal to the
-/// last digit (Giraud et al. 2005).
+/// Orthogonalises normal random vectors by Gram and Schmidt's method, row-major [rows, columns]. Done twice, which makes the vectors
+/// orthogonal to the last digit (Giraud et al. 2005).
 fn orthogonal(rows: usize, columns: usize, generator: &mut Generator) -> Vec<f64> {
     let (count, length) = (rows.min(columns), rows.max(columns));
     let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);

@@ -1,4 +1,4 @@
-//! Several trained models as one whose networks answer together.
+//! Combines several trained models into one.
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, SplitRecord, TrainingRecord, inconsistent};
 use crate::models::{Architecture, EnsembleConfig};
@@ -6,13 +6,13 @@ use crate::setting::{Checked, Settings};
 use crate::weights::Weights;
 use std::collections::BTreeMap;
 
-/// The clips of a split's parts, whatever its protocol and seed were.
+/// The clips of a split's parts, regardless of protocol and seed.
 fn clips(split: &SplitRecord) -> [&Vec<String>; 3] {
     [&split.train, &split.validation, &split.test]
 }
 
 impl Checkpoint {
-    /// Joins the networks of these models into an `ensemble` (see [`EnsembleConfig`]). Its probabilities are the weighted mean of the
+    /// Combines the networks of these models into an `ensemble` (see [`EnsembleConfig`]). Its probabilities are the weighted mean of the
     /// models' probabilities, before their common readout is applied. The networks may have been trained with different seeds or settings,
     /// and may have different architectures with the same input, all or none of them beginning with two-dimensional convolutions. A model
     /// that is itself an ensemble contributes all its members; its weight is divided among them in proportion to their own weights. Weights
@@ -65,7 +65,7 @@ impl Checkpoint {
         Ok(joined)
     }
 
-    /// Checks the weight, and that the model agrees with the first one.
+    /// Checks the weight, and that the model fits the first one.
     fn check_like(&self, first: &Self, weight: f64, of: Settings<'_>) -> Checked {
         of.require(weight.is_normal() && weight > 0.0, "weight", "a finite number above 0", weight)?;
         let pairs = [
@@ -83,7 +83,7 @@ impl Checkpoint {
             .try_for_each(|(setting, holds)| of.require(holds, setting, "the first model's", "another"))
     }
 
-    /// Its networks, which share a weight in the ratio of their own.
+    /// Returns the networks of the model. They divide `weight` in proportion to their own weights.
     fn members(&self, weight: f64) -> Vec<Member<'_>> {
         let records =
             std::iter::once(&self.training).chain(&self.joined).map(Some).chain(std::iter::repeat(None));
@@ -106,6 +106,6 @@ struct Member<'a> {
     network: &'a Architecture,
     weights: Weights,
     weight: f64,
-    /// None where a file does not say.
+    /// `None` if the file has no training record for this network.
     training: Option<&'a TrainingRecord>,
 }

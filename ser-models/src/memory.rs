@@ -1,4 +1,4 @@
-//! Scratch memory of a model: fresh memory from the system costs more than most passes over it.
+//! Scratch memory of a model. Reusing it avoids fresh memory from the system, which costs more than most passes over it.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The largest number of free buffers of one element type that are kept.
 const CAPACITY: usize = 64;
 
-/// The free buffers that the layers of one model share. Clones share them too. It changes no result.
+/// The free buffers that the layers of one model share, with its clones. They have no influence on results.
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Arc<Pools>);
 
@@ -20,7 +20,7 @@ struct Pools {
 }
 
 impl Memory {
-    /// A buffer of `length` elements, contents unspecified: the smallest free one that is large enough, or a new one.
+    /// Returns a buffer of `length` elements, contents unspecified: the smallest free one that is large enough, or a new one.
     pub(crate) fn buffer<T: Element>(&self, length: usize) -> Buffer<T> {
         let data = if length == 0 { Vec::new() } else { self.take(length) };
         Buffer { data, length, memory: self.clone() }
@@ -52,7 +52,7 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// An element type that buffers are kept of.
+/// An element type for which buffers are kept.
 pub(crate) trait Element: Copy + Default + Send + Sync + 'static {
     #[doc(hidden)]
     fn pool(memory: &Memory) -> &Mutex<Vec<Vec<Self>>>;
@@ -76,7 +76,7 @@ element!(
     u8
 );
 
-/// A slice of memory that goes back to its [`Memory`] when it is dropped.
+/// A buffer that returns to its [`Memory`] when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Buffer<T: Element> {
     data: Vec<T>,
@@ -128,7 +128,7 @@ mod tests {
         drop(first);
         let second = memory.buffer::<f32>(900);
         assert_eq!((second.as_ptr(), second.len()), (at, 900));
-        // It is in use now, and too large for a request this small.
+        // `second` still uses the first buffer, so this is another one.
         assert_ne!(memory.buffer::<f32>(900).as_ptr(), at);
         drop(second);
         assert_eq!(memory.buffer::<u8>(5).len(), 5);

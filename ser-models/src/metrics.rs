@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The largest sum of the counts of a matrix that is read: all its sums are exact in `f64`.
+/// The largest allowed sum of a matrix's counts: up to it all sums are exact in `f64`.
 const MAX_TOTAL: u64 = 1 << 53;
 
 /// The counts of predicted classes for each true class, and the metrics that follow from them.
@@ -27,7 +27,7 @@ const MAX_TOTAL: u64 = 1 << 53;
 #[serde(try_from = "Fields")]
 pub struct ConfusionMatrix {
     labels: Vec<String>,
-    /// Row: the true class; column: the predicted one.
+    /// Rows are true classes, columns are predicted classes.
     counts: Vec<Vec<u64>>,
 }
 
@@ -41,7 +41,7 @@ pub struct Evaluation {
     pub confusion: ConfusionMatrix,
 }
 
-/// What a matrix is read from, before its counts are checked.
+/// The fields of a matrix, before its counts are checked.
 #[derive(Deserialize)]
 struct Fields {
     labels: Vec<String>,
@@ -65,14 +65,14 @@ impl TryFrom<Fields> for ConfusionMatrix {
 }
 
 impl ConfusionMatrix {
-    /// An empty matrix for these classes.
+    /// Makes an empty matrix for these classes.
     pub fn new(labels: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let labels: Vec<String> = labels.into_iter().map(Into::into).collect();
         let counts = vec![vec![0; labels.len()]; labels.len()];
         Self { labels, counts }
     }
 
-    /// Counts one answer: the class that is true, and the one that was predicted.
+    /// Counts one prediction: the true class, and the predicted one.
     ///
     /// # Panics
     /// If a class is not below the number of labels.
@@ -103,7 +103,7 @@ impl ConfusionMatrix {
         ratio((0..self.labels.len()).map(|c| self.counts[c][c]).sum(), self.total())
     }
 
-    /// The share of a class's examples that were recognised.
+    /// Recall: the share of a class's examples that were predicted correctly.
     ///
     /// # Panics
     /// If the class is not below the number of labels.
@@ -111,7 +111,7 @@ impl ConfusionMatrix {
         ratio(self.counts[class][class], self.examples(class))
     }
 
-    /// The share of correct predictions among those of a class.
+    /// Precision: the share of correct predictions among those of a class.
     ///
     /// # Panics
     /// If the class is not below the number of labels.
@@ -119,7 +119,7 @@ impl ConfusionMatrix {
         ratio(self.counts[class][class], self.answers(class))
     }
 
-    /// The harmonic mean of precision and recall.
+    /// F1: the harmonic mean of precision and recall.
     ///
     /// # Panics
     /// If the class is not below the number of labels.
@@ -132,7 +132,7 @@ impl ConfusionMatrix {
         mean((0..self.labels.len()).filter(|c| self.examples(*c) > 0).map(|c| self.recall(c)))
     }
 
-    /// The mean F1 over the classes that have examples or answers.
+    /// The mean F1 over the classes that have examples or predictions.
     pub fn macro_f1(&self) -> f64 {
         let present = |c: &usize| self.examples(*c) + self.answers(*c) > 0;
         mean((0..self.labels.len()).filter(present).map(|c| self.f1(c)))
@@ -156,7 +156,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     if n == 0 { 0.0 } else { sum / f64::from(n) }
 }
 
-/// A table: a row for each true class with its counts, recall, precision and F1, and a line with the averages.
+/// Writes a table: a row for each true class with its counts, recall, precision and F1, and a line with the averages.
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(6);
@@ -184,7 +184,7 @@ impl fmt::Display for ConfusionMatrix {
 mod tests {
     use super::*;
 
-    /// scikit-learn's figures for the same answers:
+    /// scikit-learn's figures for the same predictions:
     /// ```python
     /// t, p = [0]*5 + [1]*3 + [2]*2, [0, 0, 0, 1, 2, 1, 1, 0, 0, 0]
     /// balanced_accuracy_score(t, p), f1_score(t, p, average="macro"), precision_score(t, p, average=None, zero_division=0)

@@ -5,18 +5,18 @@ use crate::setting::{Checked, Settings};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// What errors call such a file.
+/// The name of such a file in errors.
 const KIND: &str = "a voice profile";
 
-/// The average sound of a voice, independent of its mood: the mean of an encoder's statistics over a few clips. Nothing else of the clips
+/// The average sound of a voice, independent of its mood: the mean of an encoder's statistics over a few clips. No other data of the clips
 /// is kept.
 ///
-/// Each clip counts alike, whatever its length, and a profile takes more effect with more clips: one recording of ten minutes is a single
-/// clip. Divide a long recording into clips of a few seconds. Only models that read the statistics of an encoder take a profile:
-/// [`whisper-head`](crate::models::WhisperHeadConfig) without attention and without tuned blocks.
+/// Every clip has the same weight, whatever its length, and a profile has more effect with more clips. One recording of ten minutes is a
+/// single clip, so divide a long recording into clips of a few seconds. Only models that read the statistics of an encoder accept a
+/// profile: [`whisper-head`](crate::models::WhisperHeadConfig) without attention and without tuned blocks.
 ///
-/// [`Recognizer::profile`](crate::Recognizer::profile) makes one of an unlabelled clip, [`VoiceProfile::and`] combines the profiles of
-/// several clips, and [`Recognizer::with_profile`](crate::Recognizer::with_profile) uses the result.
+/// [`Recognizer::profile`](crate::Recognizer::profile) makes a profile of an unlabelled clip, [`VoiceProfile::and`] combines the profiles
+/// of several clips, and [`Recognizer::with_profile`](crate::Recognizer::with_profile) uses the result.
 ///
 /// ```no_run
 /// use ser_models::{Recognizer, VoiceProfile};
@@ -33,13 +33,13 @@ const KIND: &str = "a voice profile";
 pub struct VoiceProfile {
     /// Digest of the encoder's file.
     encoder: String,
-    /// How many clips there were.
+    /// Number of clips.
     clips: usize,
     /// The mean of each of the encoder's statistics.
     mean: Vec<f32>,
 }
 
-/// Errors of making, keeping and using a profile.
+/// Errors of making, writing, reading and using a profile.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
@@ -57,16 +57,16 @@ pub enum ProfileError {
 }
 
 impl VoiceProfile {
-    /// Reads a file of [`VoiceProfile::save`].
+    /// Reads a file that [`VoiceProfile::save`] wrote.
     ///
     /// # Errors
-    /// If it cannot be read, is no profile, or a number in it is not finite.
+    /// If the file cannot be read or is no profile, or a number in it is not finite.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ProfileError> {
         let path = path.as_ref();
         Self::from_json(&read_file(path)?, &path.display().to_string())
     }
 
-    /// Reads the JSON of a file. Errors call it `file`.
+    /// Reads the JSON of a file. Errors name the file `file`.
     ///
     /// # Errors
     /// As [`VoiceProfile::load`].
@@ -86,22 +86,22 @@ impl VoiceProfile {
         }
     }
 
-    /// Writes a JSON file, whole or not at all.
+    /// Writes a JSON file atomically.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ProfileError> {
         let path = path.as_ref();
         let failed = |cause| FileError::not_written(&path.display().to_string(), cause);
         Ok(save_file(path, &serde_json::to_vec(self).map_err(failed)?)?)
     }
 
-    /// Of the statistics that an encoder gives for a clip.
+    /// Makes the profile of one clip from an encoder's statistics.
     pub(crate) fn of_clip(encoder: &str, statistics: Vec<f32>) -> Self {
         Self { encoder: encoder.to_owned(), clips: 1, mean: statistics }
     }
 
-    /// The profile of the clips of both.
+    /// Returns the profile of the clips of both profiles.
     ///
     /// # Errors
     /// [`ProfileError::Encoder`] if they come from different encoders or numbers of blocks.
@@ -126,7 +126,7 @@ impl VoiceProfile {
         Err(ProfileError::Encoder { expected: shown(own, mean.len()), given })
     }
 
-    /// Number of clips that it was made from, of whatever length.
+    /// Number of clips that the profile was made from, of any length.
     pub fn clips(&self) -> usize {
         self.clips
     }

@@ -1,4 +1,4 @@
-//! From a network's logits to the probabilities of an answer.
+//! Conversion of a network's logits to probabilities.
 
 use crate::json::is_default;
 use crate::layers::LayerError;
@@ -51,7 +51,7 @@ impl Readout {
     /// The valid temperatures.
     pub const TEMPERATURES: RangeInclusive<f64> = 0.01..=100.0;
 
-    /// The classes of the answer for a network with these labels, in order of first appearance.
+    /// Returns the classes of the answer for a network with these labels, in order of first appearance.
     pub fn names(&self, labels: &[String]) -> Vec<String> {
         let mut names = Vec::new();
         for class in if self.classes.is_empty() { labels } else { &self.classes } {
@@ -78,7 +78,7 @@ impl Readout {
         }
     }
 
-    /// The probabilities [batch, classes] of logits [batch, labels], in row-major order.
+    /// Returns probabilities [batch, classes] of logits [batch, labels], in row-major order.
     pub(crate) fn probabilities(&self, logits: &Tensor, labels: &[String]) -> Result<Vec<f32>, LayerError> {
         let logits = if self.temperature == 1.0 { logits.clone() } else { (logits / self.temperature)? };
         let mut rows = softmax(&logits)?.to_vec2::<f32>()?;
@@ -147,7 +147,7 @@ mod tests {
             let error = weighted(vec![1.0, weight, 1.0]).check(&labels()).unwrap_err().to_string();
             assert_eq!(error, format!("readout: label_weights must be 1e-30 to 1e30, got {given}"));
         }
-        // At the edges probabilities stay probabilities, also those of a label that is all but impossible.
+        // With extreme weights, probabilities remain valid, even those of a nearly impossible label.
         for edges in [[1e-30; 3], [1e30; 3], [1e30, 1e-30, 1e30], [1e-30, 1e30, 1e-30]] {
             let edges = Readout { temperature: 0.01, ..weighted(edges.to_vec()) };
             assert_eq!(edges.check(&labels()), Ok(()));

@@ -1,4 +1,4 @@
-//! Settings that break a rule.
+//! Validation of settings.
 
 /// A setting that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,24 +9,24 @@ pub struct SettingError {
     pub place: String,
     /// The setting.
     pub setting: &'static str,
-    /// What it must be, e.g. `1 or more`.
+    /// The rule, e.g. `1 or more`.
     pub rule: String,
     /// The value given.
     pub given: String,
 }
 
-/// The settings of a place, to check one by one.
+/// Checks the settings of a place one by one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings<'a>(pub(crate) &'a str);
 
-/// Those of a training.
+/// The settings of a training.
 pub(crate) const TRAINING: Settings<'static> = Settings("training");
 
-/// Whether a setting keeps its rule.
+/// Result of a check of a setting.
 pub(crate) type Checked = Result<(), SettingError>;
 
 impl Settings<'_> {
-    /// The error of a setting that breaks a rule.
+    /// Returns the error of a setting that breaks a rule.
     pub(crate) fn error(
         self,
         setting: &'static str,
@@ -36,7 +36,7 @@ impl Settings<'_> {
         SettingError { place: self.0.to_owned(), setting, rule: rule.into(), given: given.to_string() }
     }
 
-    /// Refuses a setting unless its rule holds.
+    /// Returns an error unless the setting's rule holds.
     pub(crate) fn require(
         self,
         holds: bool,
@@ -47,7 +47,7 @@ impl Settings<'_> {
         if holds { Ok(()) } else { Err(self.error(setting, rule, given)) }
     }
 
-    /// Refuses sizes of 0.
+    /// Returns an error if a size is 0.
     pub(crate) fn one_or_more<const N: usize>(self, sizes: [(&'static str, usize); N]) -> Checked {
         sizes.into_iter().try_for_each(|(setting, size)| self.require(size > 0, setting, "1 or more", size))
     }

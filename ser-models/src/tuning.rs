@@ -1,4 +1,4 @@
-//! Networks that hold the upper blocks of the encoder, or all of them, to train them.
+//! Networks that contain upper blocks of the encoder, or all of them, to train these blocks.
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, inconsistent};
 use crate::encoder::EncoderBlocks;
@@ -8,17 +8,17 @@ use crate::setting::Settings;
 use crate::weights::Values;
 
 impl Checkpoint {
-    /// The same model with upper blocks of its encoder in its own network, so that a [`Trainer`](crate::training::Trainer) trains them
-    /// with the head ([`Trainer::from_checkpoint`](crate::training::Trainer::from_checkpoint)). It reads up to `frames` frames of an
-    /// encoder's lower blocks ([`ModelInput::EncodedFrames`](crate::input::ModelInput::EncodedFrames)); 150 are three seconds. For clips
-    /// of no more frames, its answers are those of this model, up to the rounding of `f32`; an encoder with 8-bit weights rounds
-    /// activations too.
+    /// Returns the same model with upper blocks of its encoder in its own network, so that a [`Trainer`](crate::training::Trainer) trains
+    /// them with the head ([`Trainer::from_checkpoint`](crate::training::Trainer::from_checkpoint)). The new model reads up to `frames`
+    /// frames of an encoder's lower blocks ([`ModelInput::EncodedFrames`](crate::input::ModelInput::EncodedFrames)); 150 are three seconds.
+    /// For clips of at most this length, its answers equal those of this model up to the rounding of `f32`. An encoder with 8-bit weights
+    /// rounds activations too.
     ///
-    /// `blocks` are the last that this model reads, or all of them. The encoder's convolutions stay as they are.
+    /// `blocks` are the last ones that this model reads, or all of them. The encoder's convolutions are not trained.
     ///
     /// # Errors
     /// [`CheckpointError::AnotherArchitecture`] if this is no `whisper-head`, [`CheckpointError::Encoder`] if the blocks are of another
-    /// encoder, [`CheckpointError::Inconsistent`] if they are not its last, and another if their sizes don't fit.
+    /// encoder, [`CheckpointError::Inconsistent`] if they are not the encoder's last ones, and another error if their sizes don't fit.
     pub fn with_tuned_blocks(&self, blocks: &EncoderBlocks, frames: usize) -> Result<Self, CheckpointError> {
         let Architecture::WhisperHead(head) = &self.architecture else {
             return Err(CheckpointError::AnotherArchitecture {

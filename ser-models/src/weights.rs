@@ -1,13 +1,13 @@
-//! The values of a model's tensors, apart from the model.
+//! The values of a model's tensors, separate from the model.
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// The one metadata key of a file: safetensors writes several in random order.
+/// The only metadata key of a file, because safetensors writes several keys in random order.
 const METADATA_KEY: &str = "ser-models";
-/// What stands before and after the digest, at the end of the metadata.
+/// The text before and after the digest, at the end of the metadata.
 const DIGEST_FIELD: &str = ",\"sha256\":\"";
 const DIGEST_END: &str = "\"}";
 
@@ -22,16 +22,16 @@ pub(crate) struct Values {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Weights(pub(crate) BTreeMap<String, Values>);
 
-/// Errors of named tensors and of their files.
+/// Errors of named tensors and of files that hold them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// A tensor that the model has is not there.
+    /// A tensor of the model is missing.
     #[error("tensor {name}: shape must be {expected:?}, got no such tensor")]
     Missing {
         /// The tensor.
         name: String,
-        /// The shape that the model gives it.
+        /// The tensor's shape in the model.
         expected: Vec<usize>,
     },
     /// The file has a tensor that the model does not have.
@@ -45,7 +45,7 @@ pub enum WeightsError {
     Shape {
         /// The tensor.
         name: String,
-        /// The shape that the model gives it.
+        /// The tensor's shape in the model.
         expected: Vec<usize>,
         /// The shape found.
         given: Vec<usize>,
@@ -55,22 +55,22 @@ pub enum WeightsError {
     ElementType {
         /// The tensor.
         name: String,
-        /// The types that are read.
+        /// The supported types.
         expected: &'static str,
         /// The type found.
         given: String,
     },
-    /// A tensor holds NaN or infinity.
+    /// A tensor has an element that is NaN or infinite.
     #[error("tensor {name}: element {element} must be finite, got {given}")]
     NotFinite {
         /// The tensor.
         name: String,
         /// The first such element, in row-major order.
         element: usize,
-        /// Its value.
+        /// The element's value.
         given: f32,
     },
-    /// The bytes are not a whole safetensors file.
+    /// The bytes are not a complete safetensors file.
     #[error("safetensors: {cause}", cause = one_line(.cause))]
     File {
         /// The cause, which is part of the text.
@@ -86,14 +86,14 @@ pub enum WeightsError {
     /// The content does not match the file's digest.
     #[error("content: checksum must be {expected:.16}, got {given:.16}: the file is damaged")]
     Digest {
-        /// The SHA-256 of the content, in hexadecimal; the text has its beginning.
+        /// The SHA-256 of the content, in hexadecimal; the text shows its start.
         expected: String,
-        /// That in the metadata, or `none`.
+        /// The digest in the metadata, or `none`.
         given: String,
     },
 }
 
-/// A text from a file without control characters, so that an error stays one line.
+/// Escapes control characters in a text from a file, so that an error stays on one line.
 pub(crate) fn one_line(text: impl ToString) -> String {
     let mut line = String::new();
     for c in text.to_string().chars() {
@@ -103,7 +103,7 @@ pub(crate) fn one_line(text: impl ToString) -> String {
 }
 
 impl Weights {
-    /// The tensors whose names begin with `prefix`, which is taken off.
+    /// Returns the tensors whose names begin with `prefix`, without the prefix.
     pub(crate) fn part(&self, prefix: &str) -> Self {
         let part = self.0.iter().filter_map(|(name, values)| {
             name.strip_prefix(prefix).map(|name| (name.to_owned(), values.clone()))
@@ -111,7 +111,7 @@ impl Weights {
         Self(part.collect())
     }
 
-    /// The tensor of this name, of this shape and finite.
+    /// Returns the tensor of this name. Checks its shape, and that it is finite.
     pub(crate) fn find(&self, name: &str, expected: &[usize]) -> Result<&Values, WeightsError> {
         let (name, expected) = (name.to_owned(), expected.to_vec());
         let Some(found) = self.0.get(&name) else { return Err(WeightsError::Missing { name, expected }) };
@@ -124,7 +124,7 @@ impl Weights {
         }
     }
 
-    /// Takes out the values of the tensor of this name, which is of this shape and finite.
+    /// Removes the tensor of this name and returns its values. Checks its shape, and that it is finite.
     pub(crate) fn take(&mut self, name: &str, expected: &[usize]) -> Result<Vec<f32>, WeightsError> {
         self.find(name, expected)?;
         Ok(self.0.remove(name).map(|taken| taken.values).unwrap_or_default())
@@ -139,7 +139,7 @@ impl Weights {
         }
     }
 
-    /// A hexadecimal SHA-256 of metadata, names, shapes and values, down to their bits.
+    /// Returns the hexadecimal SHA-256 of metadata, names, shapes and values, bit for bit.
     fn sha256(&self, metadata: &str) -> String {
         let mut hash = Sha256::new();
         let text = |hash: &mut Sha256, text: &str| {
@@ -150,7 +150,7 @@ impl Weights {
         for (name, Values { shape, values }) in &self.0 {
             text(&mut hash, name);
             text(&mut hash, &format!("{shape:?}"));
-            // Many at a time: a call for each value takes longer than its four bytes.
+            // A call for each value would take longer than hashing its four bytes.
             for values in values.chunks(1 << 10) {
                 hash.update(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
             }
@@ -158,9 +158,8 @@ impl Weights {
         hex::encode(hash.finalize())
     }
 
-    /// A safetensors file: tensors in the order of their names, and as metadata the fields of a JSON object, to which a
-    /// digest of everything is added as the last one: a damaged value looks like any other. The same content gives the
-    /// same bytes.
+    /// Returns a safetensors file. Tensors are in the order of their names, and the metadata are the fields of a JSON object. A digest of
+    /// everything is added as the last field, because a damaged value looks like any other. The same content gives the same bytes.
     pub(crate) fn to_safetensors(&self, metadata: &str) -> Result<Vec<u8>, WeightsError> {
         let failed = |cause| WeightsError::File { cause };
         let bytes: Vec<(&String, &Values, Vec<u8>)> = self
@@ -179,7 +178,7 @@ impl Weights {
         safetensors::serialize(views, Some(metadata)).map_err(failed)
     }
 
-    /// Checks these tensors and their metadata against the digest that was written with them.
+    /// Checks these tensors and their metadata against the digest in the metadata.
     pub(crate) fn check_digest(&self, metadata: &str) -> Result<(), WeightsError> {
         let sealed = metadata.strip_suffix(DIGEST_END).and_then(|rest| rest.rsplit_once(DIGEST_FIELD));
         let (fields, given) = sealed.unwrap_or((metadata, "none"));
@@ -191,7 +190,7 @@ impl Weights {
         }
     }
 
-    /// The tensors and the metadata of a file.
+    /// Reads the tensors and the metadata of a file.
     pub(crate) fn from_safetensors(bytes: &[u8]) -> Result<(Self, String), WeightsError> {
         let failed = |cause| WeightsError::File { cause };
         let file = SafeTensors::deserialize(bytes).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! What every architecture must do.
+//! Requirements on every architecture.
 
 use crate::common::{LABELS, difference, infer, source};
 use crate::small_networks::{batch, members, small, small_networks};
@@ -14,7 +14,7 @@ use ser_models::training::{Dataset, Optimizer, OptimizerConfig, Trainer, Trainin
 use ser_models::{Checkpoint, CheckpointSource, Generator};
 use std::sync::atomic::AtomicBool;
 
-/// All settings with one number, one after the other, replaced by `size`.
+/// Returns copies of all settings, each with one number replaced by `size`.
 fn with_sizes(value: &serde_json::Value, size: u64) -> Vec<serde_json::Value> {
     use serde_json::Value;
     let within = |(place, inner): (Value, &Value)| {
@@ -46,7 +46,7 @@ fn sizes_that_no_memory_holds_are_refused() {
             for changed in with_sizes(&serde_json::to_value(&network).unwrap(), size) {
                 let changed: Architecture = serde_json::from_value(changed).unwrap();
                 match changed.build(3, 0) {
-                    // Frames need no weights.
+                    // The number of frames may be large, because it needs no weights.
                     Ok(_) => built += 1,
                     Err(error) => too_large += usize::from(error.to_string().contains("must be at most")),
                 }
@@ -56,7 +56,7 @@ fn sizes_that_no_memory_holds_are_refused() {
     assert!(built > 0 && too_large > 60, "{built} {too_large}");
 }
 
-/// Trains on one batch and gives the last loss.
+/// Trains on one batch and returns the last loss.
 fn train(model: &Model, optimizer: OptimizerConfig, rate: f64, n: usize, steps: u64) -> f64 {
     let (batch, labels) = batch(model.input(), n, model.classes());
     let loss = CrossEntropy::new(vec![1.0; model.classes()], 0.0).unwrap();
@@ -74,7 +74,7 @@ fn train(model: &Model, optimizer: OptimizerConfig, rate: f64, n: usize, steps: 
     last
 }
 
-/// The network after three steps of Adam; an ensemble's members are trained one by one.
+/// Returns the network after three steps of Adam. An ensemble's members are trained one by one.
 fn trained(architecture: &Architecture) -> Model {
     let network = |seed| {
         let network = architecture.member().build(4, seed).unwrap();
@@ -119,7 +119,7 @@ fn every_trainable_parameter_of_every_architecture_moves() {
     assert_eq!(still, [""; 0]);
 }
 
-/// Whether it is a bias right before a batch normalisation, which takes it away again.
+/// Whether the parameter is a bias right before a batch normalisation, which subtracts it again.
 fn is_taken_away(architecture: &str, parameter: &str) -> bool {
     match architecture {
         "cnn-1d-issa" => ["conv1d_1.bias", "conv1d_5.bias", "dense_1.bias"].contains(&parameter),
@@ -143,7 +143,7 @@ fn gradients_are_the_same_with_and_without_candles_graph() {
         let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets, None).unwrap();
         let mut own = GradStore::default();
         let dx = pass.backward(&dlogits, &mut own).unwrap();
-        // The weights get the same gradients where the input's is not asked for.
+        // The weights get the same gradients if the input's gradient is not requested.
         let mut alone = GradStore::default();
         crate::common::train(&model, &batch, 0).backward_weights(&dlogits, &mut alone).unwrap();
 
@@ -169,7 +169,7 @@ fn gradients_are_the_same_with_and_without_candles_graph() {
 fn a_tiny_batch_is_learnt_by_heart() {
     for architecture in small_networks(24, 0.0) {
         let model = architecture.build(4, 1).unwrap();
-        // Normalised logits grow with their scale alone, which takes its time.
+        // Normalised logits can grow only with their scale, which takes more steps.
         let steps = if matches!(&architecture, Architecture::Cnn1d(config) if config.normalize_logits) {
             2000
         } else {
@@ -229,12 +229,12 @@ fn padding_does_not_change_the_answer() {
         };
         let lengths = vec![24, 23, 17, 8, 5];
         let expected = answer(&short, given.values().clone(), lengths.clone());
-        // What lies in the padding does not count either.
+        // The values of the padding have no influence either.
         let last = given.values().rank() - 1;
         let padded = given.values().pad_with_same(last, 0, 37).unwrap();
         let error = difference(&answer(&long, padded, lengths), &expected);
         assert!(error < 1e-5, "{name}: off by {error}");
-        // Nor does it when another clip is so long that the padding is computed.
+        // Nor if another clip is so long that the padding is computed.
         let twice = Tensor::cat(&[given.values(), given.values()], 0).unwrap();
         let padded = twice.pad_with_same(last, 0, 37).unwrap();
         let among = answer(&long, padded, vec![24, 23, 17, 8, 5, 61, 60, 59, 40, 30]);
@@ -283,7 +283,7 @@ fn wrong_shapes_and_lengths_are_refused() {
             let (given, _) = batch(input, 2, 4);
             let refused =
                 |lengths| Padded::new(given.values().clone(), Some(lengths)).unwrap_err().to_string();
-            // Which of the axes is time, only the layers know.
+            // Only the layers know which of the axes is time.
             let most = given.values().dims().iter().skip(1).copied().max().unwrap();
             let more = (most + 1).to_string();
             for (lengths, wrong) in
@@ -335,7 +335,7 @@ fn an_ensemble_is_not_trained_but_joined() {
     );
 }
 
-/// Every ready configuration, and the default ensemble.
+/// Returns every ready configuration, and the default ensemble.
 fn named_and_ensemble() -> impl Iterator<Item = Architecture> {
     let named = Architecture::NAMES.map(|name| Architecture::named(name).unwrap());
     named.into_iter().chain([EnsembleConfig::default().into()])
@@ -359,7 +359,7 @@ fn a_summary_ends_with_the_classes_and_counts_everything() {
     }
 }
 
-/// Twelve clips for the architecture, of the labels in turn.
+/// Returns twelve clips for the architecture, whose labels alternate.
 fn data(architecture: &Architecture) -> Dataset {
     let (given, labels) = batch(architecture.input(), 12, 3);
     let values = given.values().flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -373,7 +373,7 @@ fn data(architecture: &Architecture) -> Dataset {
 
 #[test]
 fn a_trained_model_comes_back_from_its_checkpoint_with_the_same_answers() {
-    // All but those that read fewer features than a configuration gives.
+    // All except those that read fewer features than their default configuration has.
     for architecture in small(24, 0.3).into_iter().filter(|a| a.name() != "cnn-1d") {
         let name = architecture.name();
         let data = data(&architecture);
@@ -410,7 +410,7 @@ fn a_configuration_survives_json() {
         let changed = format!(r#"{{"name":"{kind}","filterz":3}}"#);
         assert!(serde_json::from_str::<Architecture>(&changed).is_err());
         let default = format!(r#"{{"name":"{kind}"}}"#);
-        // An ensemble has no ready sizes by name: it is joined of trained models.
+        // An ensemble has no ready sizes by name, because it is made from trained models.
         let expected = Architecture::named(kind).unwrap_or(EnsembleConfig::default().into());
         assert_eq!(expected.name(), kind);
         assert_eq!(serde_json::from_str::<Architecture>(&default).unwrap(), expected);
@@ -418,7 +418,7 @@ fn a_configuration_survives_json() {
     assert!(Architecture::named("transformer").is_none());
 }
 
-/// Without pooling, dropout or normalisation, blocks may be anything.
+/// Blocks without pooling, dropout or normalisation are allowed.
 #[test]
 fn blocks_are_free() {
     let bare = ConvBlock { filters: 3, kernel_size: 2, then: vec![BlockLayer::Relu] };

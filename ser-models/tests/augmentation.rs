@@ -1,4 +1,4 @@
-//! Training on clips that are changed as sound while the model trains.
+//! Training on clips whose audio is augmented while the model trains.
 
 use crate::common::{RATE, voice};
 use ndarray::Array2;
@@ -68,7 +68,7 @@ fn everything() -> AudioAugmentation {
     }
 }
 
-/// The history and the file of a whole run.
+/// Returns the history and the checkpoint's bytes of a complete run.
 fn finished(mut trainer: Trainer) -> (History, Vec<u8>) {
     assert_eq!(trainer.run(|_| {}, &GO).unwrap(), Finish::Completed);
     let mut features = features();
@@ -135,7 +135,7 @@ fn members_of_an_ensemble_see_batches_of_their_own_and_answer_with_their_mean() 
     let mean = files.iter().map(|file| answers(&join(&[file]))).reduce(|sum, own| sum + own).unwrap() / 3.0;
     assert!(answers(&joined).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6));
 
-    // A member that was cut and resumed joins with the same bytes.
+    // A member that was interrupted and resumed is joined to the same bytes.
     let folder = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(false);
     let mut cut = member(5);
@@ -158,12 +158,12 @@ fn clips_differ_from_epoch_to_epoch_and_normalisation_is_that_of_the_clips_as_th
     let load = |bytes: &[u8]| Checkpoint::from_bytes(bytes).unwrap();
     assert_eq!(load(&plain.1).normalization, load(&changed.1).normalization);
 
-    // A change that leaves every clip as it is trains as if there were none.
+    // Training with a change that leaves every clip as it is equals training without one.
     let idle = AudioAugmentation { gain: Some([0.0, 0.0]), ..Default::default() };
     assert_eq!(finished(trainer(idle)).0, plain.0);
 }
 
-/// Voices of 3 to 8 tenths of a second, 10 to 26 frames of which a network takes 20 at most.
+/// Makes voices of 0.3 to 0.8 seconds, which are 10 to 26 frames. A network reads at most 20 of them.
 fn uneven(architecture: &Architecture, first: u64, n: u64) -> Dataset {
     let (preparation, input) = (PreparationConfig::raw(RATE), architecture.input());
     let features = FeatureConfig { features: vec![Feature::Mfcc], ..features() };

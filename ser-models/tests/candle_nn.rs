@@ -1,4 +1,4 @@
-//! Layers and optimisers of `candle-nn`: a second witness where it is right, and partners in one network.
+//! Layers and optimisers of `candle-nn`: as a reference where they are correct, and in one network with this crate's.
 
 use crate::common::{difference, infer, train};
 use candle_core::backprop::GradStore;
@@ -11,21 +11,21 @@ use ser_models::layers::{
 use ser_models::training::{Optimizer, OptimizerConfig, OptimizerParams};
 use ser_models::{Generator, Parameters, Scope};
 
-/// How far two computations of one thing in f64 may differ.
+/// The largest allowed difference of two computations in `f64`.
 const TOLERANCE: f64 = 1e-12;
 
 fn parameters(dtype: DType) -> Parameters {
     Parameters::new(3, dtype)
 }
 
-/// Numbers within ±1.
+/// Returns numbers within ±1.
 fn numbers(shape: &[usize], seed: u64) -> Tensor {
     let mut generator = Generator::new(seed);
     let values: Vec<f64> = (0..shape.iter().product()).map(|_| generator.uniform(-1.0, 1.0)).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// The gradients of `Σ y · dy` in Candle's graph.
+/// Returns the gradients of `Σ y · dy` in Candle's graph.
 fn graph_gradients(y: &Tensor, dy: &Tensor) -> GradStore {
     (y * dy).unwrap().sum_all().unwrap().backward().unwrap()
 }
@@ -53,7 +53,7 @@ fn dense_is_linear() {
 #[test]
 fn batch_normalisation_is_that_of_candle_in_training_and_inference() {
     let shapes = [&[6, 4][..], &[3, 4, 7], &[2, 4, 3, 5]];
-    // Forward and backward pass of the layer's own, then through Candle's graph.
+    // Forward and backward pass of the layer itself, then through Candle's graph.
     for (shape, in_graph) in shapes.into_iter().flat_map(|shape| [(shape, false), (shape, true)]) {
         let parameters = parameters(DType::F64);
         let config = BatchNormConfig { momentum: 0.2, eps: 1e-3 };
@@ -151,7 +151,7 @@ fn adamw_takes_the_steps_of_candles_adamw() {
     for step in 0..10 {
         let gradient = numbers(&[4, 5], 10 + step).to_dtype(DType::F32).unwrap();
         let gradients = |var: &Var| graph_gradients(var.as_tensor(), &gradient);
-        // The last steps are shorter.
+        // The last steps have a smaller learning rate.
         if step == 6 {
             candles.set_learning_rate(0.003);
             by_vars.set_learning_rate(0.003);
@@ -180,7 +180,7 @@ fn mixed(parameters: &Parameters) -> Sequential {
     net
 }
 
-/// Eight examples of four classes.
+/// Returns eight examples of four classes.
 fn examples(dtype: DType) -> (Tensor, Tensor, CrossEntropy) {
     let loss = CrossEntropy::new(vec![1.0; 4], 0.05).unwrap();
     let labels: Vec<usize> = (0..8).map(|i| i % 4).collect();
@@ -210,7 +210,7 @@ fn a_candle_layer_in_a_network_makes_its_tensors_in_order_and_from_the_seed() {
     };
     let one = made(1);
     assert!(one == made(1) && one != made(2));
-    // The head's own values come from the seed too.
+    // The head's own values depend on the seed too.
     assert_ne!(one[one.len() - 4..], made(2)[one.len() - 4..]);
 
     let parameters = Parameters::new(1, DType::F32);
@@ -259,7 +259,7 @@ fn gradients_of_a_mixed_network_are_right() {
     }
 }
 
-/// The same with a normalisation and an activation of `candle-nn`.
+/// Like [`mixed`], with a normalisation and an activation of `candle-nn`.
 fn mixed_with_statistics(parameters: &Parameters) -> Sequential {
     let mut net = mixed(parameters);
     let norm = candle_nn::batch_norm(4, 1e-5, parameters.var_builder().pp("norm")).unwrap();
@@ -295,7 +295,7 @@ fn a_mixed_network_is_saved_and_loaded() {
     fresh.load(&bytes).unwrap();
     assert_eq!(difference(&answer(&other), &answer(&net)), 0.0);
 
-    // What does not fit changes nothing.
+    // Weights that do not fit change nothing.
     let before = answer(&other);
     let mut damaged = bytes.clone();
     let last = damaged.len() - 1;
@@ -364,7 +364,7 @@ fn layers_from_a_var_map_are_trained_by_candles_optimiser() {
     let mut names: Vec<String> = map.data().lock().unwrap().keys().cloned().collect();
     names.sort();
     assert_eq!(names, ["first.bias", "first.weight", "second.bias", "second.weight"]);
-    // The map holds the layers' own variables, whose first values are the layers'.
+    // The map holds the layers' own variables with the layers' initial values.
     let in_map = map.data().lock().unwrap()["first.weight"].clone();
     assert_eq!(in_map.id(), first.weights()[0].id());
     let limit = (6.0f32 / 24.0).sqrt();
@@ -386,7 +386,7 @@ fn layers_from_a_var_map_are_trained_by_candles_optimiser() {
     }
     assert!(losses[59] < 0.4 * losses[0], "{losses:?}");
 
-    // A second layer from the same place has the trained values.
+    // A second layer from the same builder and name gets the trained values.
     let again = Dense::new(24, 16, Init::HeUniform, &Scope::from(builder.pp("first"))).unwrap();
     assert_eq!(difference(again.weights()[0], first.weights()[0]), 0.0);
 }

@@ -1,4 +1,4 @@
-//! Checkpoints: whole, self-describing, refused when anything is off.
+//! Checkpoints: complete, self-describing, rejected if anything is wrong.
 
 use crate::common::{LABELS, architecture, clips, config, source};
 use candle_core::{DType, Device, Tensor};
@@ -22,7 +22,7 @@ fn checkpoint() -> &'static Checkpoint {
     })
 }
 
-/// The checkpoint's file with its metadata and its tensors changed.
+/// Returns the checkpoint's file with changed metadata and tensors.
 fn changed(
     metadata: impl FnOnce(&mut serde_json::Value),
     tensors: impl FnOnce(&mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>),
@@ -149,7 +149,7 @@ fn a_cut_file_is_refused_at_every_length_and_named() {
         message.starts_with(&format!("{place}: cannot be read as a checkpoint: safetensors: ")),
         "{message}"
     );
-    // The causes are kept, and the text ends in the last one's.
+    // The causes are kept, and the text ends with that of the last one.
     let cause = cut.source().unwrap();
     let first = cause.source().unwrap();
     assert!(cause.is::<WeightsError>() && first.is::<SafeTensorError>(), "{cause:?}");
@@ -337,7 +337,7 @@ fn a_classifier_refuses_inputs_that_do_not_fit() {
     let broken = Tensor::from_slice(&broken, (2, 20), &Device::Cpu).unwrap();
     assert_eq!(message(broken), "input 1: element 4 must be finite, got inf");
     assert!(classifier.probabilities(&zeros((0, 20)).into()).is_err());
-    // Longer than the time axis, but not than the longest one.
+    // One length exceeds the time axis, but not the longest axis.
     let beyond = ser_models::layers::Padded::new(zeros((2, 20)), Some(vec![2, 1])).unwrap();
     let error = classifier.probabilities(&beyond).unwrap_err().to_string();
     assert_eq!(error, "Classifier: lengths must be 1 to 1 frames for each of 2 examples, got 2");
@@ -365,7 +365,7 @@ fn another_network_for_the_same_input_takes_its_place() {
     let x = clips(9, 500);
     assert!(other.classifier().unwrap().probabilities(x.inputs()).is_ok());
 
-    // Tensors of one network for another one, and another input.
+    // Tensors of another network are rejected, and so is another input.
     let mixed = checkpoint().with_network(architecture(), model.parameters()).unwrap_err();
     assert!(matches!(mixed, CheckpointError::File(FileError::Weights { .. })), "{mixed}");
     let longer = Architecture::from(Cnn1dConfig { features: sizes.features + 1, ..sizes });

@@ -20,7 +20,7 @@ fn encoder() -> WhisperEncoder {
     WhisperEncoder::from_bytes(&file(&small(), Dtype::F32), 2).unwrap()
 }
 
-/// One clip's outputs [layers, frames, width].
+/// Returns one clip's outputs [layers, frames, width].
 fn outputs(encoder: &WhisperEncoder, mel: &Tensor) -> Tensor {
     let layers = encoder.encode(&mel.into()).unwrap();
     Tensor::cat(&layers.into_iter().map(Padded::into_values).collect::<Vec<_>>(), 0).unwrap()
@@ -45,7 +45,7 @@ fn a_small_encoder_equals_transformers() {
     assert_eq!((encoder.n_mels(), encoder.width(), encoder.layers(), encoder.max_frames()), (8, 128, 3, 40));
     for frames in [1, 8, 13, 40] {
         let expected = golden.get(&format!("small.{frames}"));
-        // Values reach 25.
+        // The outputs reach 25.
         let error = difference(&outputs(&encoder, &mel(8, frames, 100 + frames)), expected);
         assert!(error < 1e-3, "{frames} frames: off by {error}");
     }
@@ -66,7 +66,7 @@ fn a_block_that_is_trained_computes_what_a_frozen_one_does() {
             let values = Tensor::from_slice(values, &shape[..], &Device::Cpu).unwrap();
             parameter.var().set(&values).unwrap();
         }
-        // Values reach 25.
+        // The outputs reach 25.
         let error = difference(&infer(&block, &outputs[number]), outputs[number + 1].values());
         assert!(error < 1e-4, "block {number}: off by {error}");
     }
@@ -82,7 +82,7 @@ fn a_block_that_is_trained_computes_what_a_frozen_one_does() {
 fn clips_of_a_batch_are_computed_for_their_valid_frames_alone() {
     let (golden, encoder) = (Golden::load("encoder.safetensors"), encoder());
     let lengths = [13, 40, 1, 8];
-    // What follows a clip is not zero.
+    // The values after a clip are not zero.
     let clips = lengths.map(|frames| {
         let clip = mel(8, frames, 100 + frames);
         let noise = Tensor::full(7f32, (1, 8, 40 - frames), &Device::Cpu).unwrap();
@@ -175,7 +175,7 @@ fn the_type_that_weights_are_kept_in_changes_nothing_but_the_rounding() {
         }
     }
     assert_eq!(weights, 2 + 2 * 6);
-    // Rows are rounded to eight bits too.
+    // Rows are rounded to 8 bits too.
     let expected = outputs(&file(&dequantized, Dtype::F32));
     let mean = |x: &Tensor| x.abs().unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap();
     let error = mean(&(outputs(&bytes) - &expected).unwrap()) / mean(&expected);
@@ -258,7 +258,7 @@ fn inputs_that_do_not_fit_are_refused() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
 
-    /// Most changes are in the header, so that names, types and shapes are among them.
+    /// Most changes are in the header, so that they include names, types and shapes.
     #[test]
     fn damaged_files_are_refused_or_read_but_never_end_the_program(
         place in 0.0f64..1.0, in_header in proptest::bool::weighted(0.8), byte: u8, cut in proptest::option::of(0.0f64..1.0), eight: bool,

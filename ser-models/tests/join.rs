@@ -1,4 +1,4 @@
-//! Models that were trained one by one and answer together.
+//! Models that were trained separately and are joined.
 
 use crate::common::{architecture, clips, config, source};
 use ndarray::Array2;
@@ -34,7 +34,7 @@ fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record
     let mean = answers(&alone) * 0.75 + answers(&pair) * 0.25;
     assert!(answers(&joined).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6));
 
-    // A temperature softens the mean, not what it is the mean of.
+    // A temperature applies to the mean of the probabilities, not to each member's.
     let soft = [&alone, &pair, &joined].map(|model| {
         let mut model = model.clone();
         model.readout.temperature = 2.0;
@@ -56,7 +56,7 @@ fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record
     assert_eq!(read, joined);
     assert!(read.to_bytes().unwrap() == bytes);
 
-    // What is joined may be joined again, and one alone stays what it is.
+    // Joined models may be joined again, and a single model stays unchanged.
     let again = Checkpoint::join(&[(joined, 1.0), (alone.clone(), 1.0)]).unwrap();
     assert_eq!(again.joined.iter().map(|record| record.seed).collect::<Vec<_>>(), [2, 3, 1]);
     let Architecture::Ensemble(of) = &again.architecture else { panic!("it must be an ensemble") };
@@ -78,7 +78,7 @@ fn unlike_networks_answer_together_and_may_be_joined_again() {
     let pair = Checkpoint::join(&[(a.clone(), 1.0), (b.clone(), 3.0)]).unwrap();
     let joined = Checkpoint::join(&[(pair, 2.0), (c.clone(), 1.0)]).unwrap();
     let Architecture::Ensemble(of) = &joined.architecture else { panic!("it must be an ensemble") };
-    // Those like the first are first.
+    // Members with the first model's architecture come first.
     assert_eq!((of.members, &of.others[..], &of.weights[..]), (2, &[unlike][..], &[0.5, 1.0, 1.5][..]));
     assert_eq!(joined.joined.iter().map(|record| record.seed).collect::<Vec<_>>(), [3, 2]);
     let mean = (answers(&a) * 0.5 + answers(&c) + answers(&b) * 1.5) / 3.0;
@@ -123,7 +123,7 @@ fn models_that_do_not_agree_are_refused() {
         let expected = format!("model 1: weight must be a finite number above 0, got {weight}");
         assert!(error.ends_with(&expected), "{error}");
     }
-    // What could not be written is not joined either.
+    // Models that could not be written are not joined either.
     for (members, weights) in
         [(usize::MAX, vec![]), (0, vec![]), (1, vec![]), (2, vec![1.0]), (2, vec![-1.0; 2])]
     {

@@ -22,7 +22,7 @@ fn check(golden: &Golden, name: &str, layer: &dyn Layer, keys: &[&str]) {
     check_passes(golden, name, layer, keys, None);
 }
 
-/// Sets the layer's weights to the golden `keys`, which are all that it has.
+/// Sets the layer's weights to the golden `keys`, which must be all of them.
 fn set(golden: &Golden, name: &str, layer: &dyn Layer, keys: &[&str]) {
     assert_eq!(layer.weights().len(), keys.len(), "{name}");
     for (var, key) in layer.weights().iter().zip(keys) {
@@ -43,7 +43,7 @@ fn check_passes(golden: &Golden, name: &str, layer: &dyn Layer, keys: &[&str], l
             expect(gradients.get(var).unwrap(), &format!("d{key}"));
         }
     };
-    // Candle's graph goes first, and its pass leaves no trace in the running statistics.
+    // The pass in Candle's graph comes first. Its effect on the running statistics is undone.
     let statistics: Vec<Tensor> = layer.statistics().iter().map(|var| var.copy().unwrap()).collect();
     let x = Var::from_tensor(tensor("x")).unwrap();
     let y = in_graph(layer, &batch(&x), &mut Mode::Training(&mut Generator::new(0))).unwrap();

@@ -1,4 +1,4 @@
-//! The tests of the public interface, in one program: it is compiled and linked once.
+//! The tests of the public interface, in one program, so that it is compiled and linked once.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 

@@ -1,4 +1,4 @@
-//! Whole models against PyTorch 2.15.0, by `golden/make_goldens.py`.
+//! Complete models against PyTorch 2.15.0, by `golden/make_goldens.py`.
 
 use crate::common::{Golden, difference, infer, train};
 use candle_core::backprop::GradStore;
@@ -18,7 +18,7 @@ fn small_config() -> Cnn1dConfig {
     Cnn1dConfig { features: 20, blocks, batch_norm: BatchNormConfig::keras(), ..Default::default() }
 }
 
-/// One step of Adam, in f64 by hand, because the optimiser works on f32.
+/// Takes one step of Adam in `f64`, because the optimiser works on `f32`.
 fn adam(model: &Model, gradients: &GradStore, slots: &mut Vec<[Tensor; 2]>, step: i32) {
     for (i, p) in model.parameters().iter().filter(|p| p.is_trainable()).enumerate() {
         let gradient = gradients.get(p.var()).unwrap();

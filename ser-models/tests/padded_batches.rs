@@ -1,4 +1,4 @@
-//! A training step on padded clips is the same however far they are padded, and whatever the padding holds.
+//! A training step on padded clips does not depend on the amount or the values of padding.
 
 use crate::common::{difference, infer, train};
 use crate::small_networks::small_networks;
@@ -15,12 +15,12 @@ use ser_models::{Generator, Parameters};
 
 /// The valid frames of the clips.
 const LENGTHS: [usize; 5] = [24, 23, 17, 8, 5];
-/// Frames of the batches, one padded further than the other.
+/// Frames of the two batches. The second is padded further.
 const FRAMES: [usize; 2] = [24, 61];
 const CLASSES: usize = 4;
 const DROPOUT: f64 = 0.3;
 
-/// The small networks that read padded clips.
+/// Returns the small networks that read padded clips.
 fn architectures(frames: usize) -> impl Iterator<Item = Architecture> {
     small_networks(frames, DROPOUT).filter(|architecture| architecture.input().is_padded())
 }
@@ -31,7 +31,7 @@ fn numbers(shape: &[usize], seed: u64) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// The same clips [5, `axes`…, frames] at any number of frames; `fill` is what their padding holds.
+/// Makes the same clips [5, `axes`…, frames] at any number of frames. Padding is random numbers times `fill`.
 fn clips(axes: &[usize], frames: usize, fill: f64) -> Padded {
     let own = numbers(&[&[LENGTHS.len()], axes, &[FRAMES[0]]].concat(), 1);
     let pad = |(clip, length): (usize, &usize)| {
@@ -44,13 +44,13 @@ fn clips(axes: &[usize], frames: usize, fill: f64) -> Padded {
     Padded::new(Tensor::cat(&clips, 0).unwrap(), Some(LENGTHS.to_vec())).unwrap()
 }
 
-/// What a training step brings.
+/// The results of a training step.
 struct Step {
     loss: f64,
     /// The gradients for the weights, in the layer's order.
     gradients: Vec<Tensor>,
     dx: Tensor,
-    /// The running statistics after it.
+    /// The running statistics after the step.
     statistics: Vec<Tensor>,
 }
 
@@ -101,7 +101,7 @@ fn a_models_step_does_not_depend_on_how_far_clips_are_padded() {
     for (short, long) in architectures(FRAMES[0]).zip(architectures(FRAMES[1])) {
         let (name, shape) = (short.name(), short.input().shape());
         let axes = &shape[..shape.len() - 1];
-        // Masks of dropout are alike too: padding that all clips share is cut off before.
+        // Dropout masks are equal too, because padding that all clips share is cut off before.
         let [short, long] = [short, long].map(|architecture| architecture.build(CLASSES, 1).unwrap());
         let short = step(&short, &clips(axes, FRAMES[0], 0.0));
         let long = step(&long, &clips(axes, FRAMES[1], 3.0));
@@ -109,7 +109,7 @@ fn a_models_step_does_not_depend_on_how_far_clips_are_padded() {
     }
 }
 
-/// Networks of the layers that the architectures are made of, with their names.
+/// Networks of the architectures' layers, with their names.
 fn networks(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
     let parameters = || Parameters::new(1, DType::F32);
     let init = Init::GlorotUniform;
@@ -157,7 +157,7 @@ fn networks(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
     all
 }
 
-/// Networks that pool with padding of their own, and over whole clips.
+/// Networks whose pooling windows have padding or cover whole clips.
 fn pools(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
     let parameters = || Parameters::new(1, DType::F32);
     let init = Init::GlorotUniform;
@@ -310,7 +310,7 @@ fn without_batch_normalisation_clips_are_learnt_from_as_if_each_were_alone_and_u
         let dy = numbers(&[LENGTHS.len(), CLASSES], 9);
         let mut together = GradStore::default();
         train(&model, &batch, 0).backward_weights(&dy, &mut together).unwrap();
-        // Gradients for one weight add up in the store.
+        // Gradients for one weight are added in the store.
         let mut alone = GradStore::default();
         for (clip, length) in LENGTHS.iter().enumerate() {
             let values = batch.values().narrow(0, clip, 1).unwrap();

@@ -1,4 +1,4 @@
-//! From samples to a mood, with a model trained on made-up voices.
+//! From samples to a mood, with a model trained on synthetic voices.
 
 use crate::common::{RATE, voice};
 use ndarray::{Array2, ArrayD, IxDyn};
@@ -39,7 +39,7 @@ fn checkpoint() -> &'static Checkpoint {
     })
 }
 
-/// A recogniser that answers for made-up voices, which are no speech.
+/// Returns a recogniser that accepts synthetic voices, which are no speech.
 fn any_sound(recognizer: Recognizer) -> Recognizer {
     recognizer.with_config(TimelineConfig { detect_speech: false, ..TimelineConfig::default() }).unwrap()
 }
@@ -108,7 +108,7 @@ fn a_checkpoint_with_features_that_cannot_be_computed_is_refused() {
     assert!(error.to_string().contains("hop_length"), "{error}");
 }
 
-/// Every kind of network that reads frames, in small sizes, with what it reads of a clip.
+/// Returns every kind of network that reads frames, in small sizes, with the features that it reads.
 fn of_frames() -> Vec<(Architecture, Vec<Feature>)> {
     let (rows, frames, mfcc) = (13, 24, vec![Feature::Mfcc]);
     let image = || CnnLstmConfig {
@@ -147,7 +147,7 @@ fn source(features: FeatureConfig) -> CheckpointSource {
 
 #[test]
 fn clips_shorter_and_longer_than_the_networks_frames_are_heard_as_far_as_it_reads() {
-    // From the shortest that can be speech, 8 frames and less than the hybrid's pooling, to more than twice the frames.
+    // From the shortest clip that can be speech, whose 8 frames are fewer than the hybrid's pooling needs, to more than twice the frames.
     let clips = [4_000, 6_000, 12_000, 16_000, 32_000].map(|length| {
         let voice = voice(length % 2, length as u64).repeat(2);
         voice[..length].to_vec()

@@ -1,4 +1,4 @@
-//! Runs of the trainer that stop and go on.
+//! Training runs that stop and resume.
 
 use crate::common::{architecture, clips, config, source};
 use crate::training::{GO, bytes, trainer};
@@ -131,7 +131,7 @@ fn a_state_with_a_flipped_bit_or_of_another_format_is_refused() {
         assert!(!matches!(error, StateError::AnotherRun { .. }), "byte {place}: {error}");
     }
 
-    // The lowest bit of a value in every part of the file, and a digit of the history.
+    // Changes the lowest bit of a value in every part of the file, and a digit of the history.
     let data = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
     let file = safetensors::SafeTensors::deserialize(&whole).unwrap();
     let place = |name: &str| {

@@ -8,7 +8,7 @@ use ser_models::models::{
     WhisperHeadConfig,
 };
 
-/// A small network of every architecture, with this number of frames and this dropout in every layer.
+/// Returns a small network of every architecture, with this number of frames and this dropout in every layer.
 pub(crate) fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
     let image = |filters, batch_norm| ConvBlock::image(filters, batch_norm, [2; 2], dropout);
     let cnn_lstm = |channels, batch_norm| CnnLstmConfig {
@@ -105,7 +105,7 @@ pub(crate) fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
     ]
 }
 
-/// How many networks answer.
+/// Returns the number of networks in an architecture.
 pub(crate) fn members(architecture: &Architecture) -> usize {
     match architecture {
         Architecture::Ensemble(config) => config.members,
@@ -113,12 +113,13 @@ pub(crate) fn members(architecture: &Architecture) -> usize {
     }
 }
 
-/// Those that can be trained: all but ensembles.
+/// Returns the small networks that can be trained: all except ensembles.
 pub(crate) fn small_networks(frames: usize, dropout: f64) -> impl Iterator<Item = Architecture> {
     small(frames, dropout).into_iter().filter(|architecture| members(architecture) == 1)
 }
 
-/// A batch of random inputs with labels in turn; where inputs are padded, most of each is, with zeros.
+/// Makes a batch of random inputs with alternating labels. Inputs that can be padded have 22 to 24 valid frames, but at most all, and then
+/// zeros.
 pub(crate) fn batch(input: ModelInput, n: usize, classes: usize) -> (Padded, Vec<usize>) {
     let mut shape = vec![n];
     shape.extend(input.shape());

@@ -10,7 +10,7 @@ fn recognizer() -> Recognizer {
     Recognizer::from_bytes(include_bytes!("../../models/moods.safetensors")).unwrap()
 }
 
-/// The clip of the examples: 16 bit, mono, 22,050 Hz, after a header of 44 bytes; 4.3 s.
+/// The example clip: 16 bit, mono, 22,050 Hz, after a header of 44 bytes; 4.3 s.
 fn sample() -> Vec<f32> {
     let (samples, _) = include_bytes!("../../examples/assets/sample.wav")[44..].as_chunks();
     samples.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0).collect()
@@ -25,7 +25,7 @@ fn tone(seconds: usize) -> Vec<f32> {
     (0..seconds * RATE as usize).map(|n| 0.3 * (n as f32 * 0.125).sin()).collect()
 }
 
-/// The clip again and again, with pauses of a second.
+/// Repeats the clip, with pauses of a second.
 fn talk(times: usize) -> Vec<f32> {
     let mut samples = Vec::new();
     for _ in 0..times {
@@ -47,7 +47,7 @@ fn in_pieces(recognizer: &mut Recognizer, samples: &[f32], piece: usize) -> Time
 #[test]
 fn a_recording_whose_speech_fits_a_window_is_heard_as_one() {
     let mut recognizer = recognizer();
-    // Two seconds of speech with silence around them.
+    // Two seconds of speech with silence before and after them.
     let mut samples = vec![0.0; 3 * RATE as usize];
     samples.extend(&sample()[22_050..66_150]);
     samples.extend(vec![0.0; 6 * RATE as usize]);
@@ -117,7 +117,7 @@ fn a_recording_that_is_played_live_gives_the_timelines_windows() {
             recognition.as_ref().map(|recognition| recognition.label.clone())
         };
         assert_eq!((reading.seconds, label(&reading.recognition)), (window.end, label(&window.recognition)));
-        // The windows of a file are classified in one batch; its sums are rounded in another order.
+        // The windows of a file are classified in one batch, whose sums are rounded in another order.
         let recognition = reading.recognition.iter().zip(&window.recognition);
         for ((_, live), (_, file)) in
             recognition.flat_map(|(live, file)| live.probabilities.iter().zip(&file.probabilities))

@@ -1,4 +1,4 @@
-//! Runs of the trainer, from end to end.
+//! Training runs from start to end.
 
 use crate::common::{LABELS, architecture, clips, config, source};
 use ndarray::Array2;
@@ -78,7 +78,7 @@ fn averaged_weights_are_what_is_validated_and_kept() {
         (losses, again)
     };
     let (plain, averaged) = (run(None), run(Some(0.9)));
-    // The average moves nothing that trains.
+    // The average has no influence on training.
     assert_eq!(plain.0, averaged.0);
     assert_ne!(plain.1, averaged.1);
     assert_eq!(run(Some(0.0)), plain);
@@ -102,7 +102,7 @@ fn a_loss_that_is_not_finite_stops_with_its_place_and_keeps_what_was_good() {
 
 #[test]
 fn the_last_good_epoch_survives_a_later_nan() {
-    // Each step turns every weight to −14 times itself: it takes some epochs to overflow.
+    // Each step multiplies every weight by −14, so that it takes some epochs to overflow.
     let mut trainer = trainer(TrainingConfig {
         learning_rate: 0.5,
         optimizer: OptimizerConfig::Sgd { momentum: 0.0, nesterov: false, weight_decay: 30.0 },
@@ -122,7 +122,7 @@ fn weights_that_break_in_an_epochs_last_step_are_noticed_without_a_validation_pa
     for ema_decay in [None, Some(0.9)] {
         let path = folder.path().join("state");
         let build = || {
-            // One step makes an epoch, and each turns every weight to −10¹⁵ times itself.
+            // An epoch has one step, and each multiplies every weight by about −10¹⁵.
             let config = TrainingConfig {
                 batch_size: 70,
                 learning_rate: 1.0,
@@ -239,7 +239,7 @@ fn normalisation_and_weights_come_from_the_training_part_alone() {
 
 #[test]
 fn class_weights_pull_towards_the_rare_class() {
-    // 60 clips of two classes, 6 of the third.
+    // 60 clips are of two classes, 6 of the third.
     let all = clips(90, 0);
     let rare: Vec<usize> = (0..90).filter(|i| i % 3 != 2 || i % 15 == 2).collect();
     let train = all.select(&rare).unwrap();

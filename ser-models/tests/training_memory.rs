@@ -1,6 +1,7 @@
-//! How much memory training takes. One test in a program of its own, because the peak is the process's.
+//! Memory usage of training. This test has its own program, because the peak is that of the process.
 //!
-//! What is counted is what the allocator handed out, not what the system gave: the latter depends on how threads share the heap.
+//! It measures the bytes that the allocator handed out, not those that the system gave, because the latter depend on how threads share the
+//! heap.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
@@ -19,7 +20,7 @@ const MEGABYTE: usize = 1 << 20;
 
 #[test]
 fn memory_does_not_grow_from_epoch_to_epoch() {
-    // So many weights that one more copy of them each epoch would show.
+    // The network has so many weights that another copy of them in each epoch would show.
     let blocks = vec![ConvBlock::new(32, 5, 2, 0.2)];
     let architecture =
         Cnn1dConfig { features: FEATURES, blocks, dense: vec![4096, 256], ..Default::default() };
@@ -30,7 +31,7 @@ fn memory_does_not_grow_from_epoch_to_epoch() {
     let folder = tempfile::tempdir().unwrap();
     trainer.keep_state(folder.path().join("state"));
 
-    // What is held at the end of each epoch, and the most that was held in it.
+    // The bytes held at the end of each epoch, and the largest number held during it.
     let (mut held, mut peaks) = (Vec::new(), Vec::new());
     let each = |event: &Event<'_>| {
         if let Event::Epoch(_) = event {
@@ -45,7 +46,7 @@ fn memory_does_not_grow_from_epoch_to_epoch() {
     println!("MB held after each epoch: {:?}, peaks: {:?}", megabytes(&held), megabytes(&peaks));
     for (name, bytes) in [("held", &held), ("peak", &peaks)] {
         let (second, last) = (bytes[1], bytes[9]);
-        // Eight epochs on, not even a tenth of the weights has been added.
+        // Eight epochs later, the increase is less than a tenth of the weights.
         assert!(last < second + weights / 10, "{name}: {second} bytes after 2 epochs, {last} after 10");
     }
 }

@@ -31,7 +31,7 @@ fn last_block() -> EncoderBlocks {
     EncoderBlocks::from_bytes(&bytes(), 1..2).unwrap()
 }
 
-/// Tones of 300 and 2,500 Hz in turn, in noise, 0.3 to 0.4 s long, which the encoder takes at once.
+/// Makes tones of 300 and 2,500 Hz alternately, in noise, 0.3 to 0.4 s long, which the encoder can process at once.
 fn clips(n: usize) -> Vec<Vec<f32>> {
     let mut generator = Generator::new(7);
     let clip = |clip: usize| {
@@ -60,7 +60,7 @@ fn source(architecture: &Architecture) -> CheckpointSource {
     }
 }
 
-/// A head on the frozen encoder, trained on the first 12 clips.
+/// Returns a head on the frozen encoder, trained on the first 12 clips.
 fn head(config: WhisperHeadConfig, log_skewed: bool) -> Checkpoint {
     let encoder = encoder(2);
     let config = WhisperHeadConfig {
@@ -99,7 +99,7 @@ fn before_it_is_trained_a_network_with_blocks_answers_as_the_head() {
     ] {
         let checkpoint = head(config.clone(), log_skewed);
         let mut before = Recognizer::with_encoder(&checkpoint, encoder(2)).unwrap();
-        // The last block, then both.
+        // First the last block alone is tuned, then both.
         for first in [1, 0] {
             let blocks = EncoderBlocks::from_bytes(&bytes(), first..2).unwrap();
             let tuned = checkpoint.with_tuned_blocks(&blocks, FRAMES).unwrap();
@@ -110,7 +110,7 @@ fn before_it_is_trained_a_network_with_blocks_answers_as_the_head() {
             assert_eq!(tuned.architecture.input(), input);
             let tuned = Checkpoint::from_bytes(&tuned.to_bytes().unwrap()).unwrap();
             let mut after = Recognizer::with_encoder(&tuned, encoder(first)).unwrap();
-            // No window is longer than the frames that are read.
+            // No window is longer than the frames that the network reads.
             assert_eq!(after.window_seconds(), 0.4);
             for clip in clips(16) {
                 let expected = before.recognize_window(&clip, 16_000).unwrap();
@@ -147,7 +147,7 @@ fn blocks_that_do_not_fit_are_refused() {
     assert!(matches!(refused(&small, &last_block(), FRAMES), CheckpointError::AnotherArchitecture { .. }));
 }
 
-/// Frames of clips from the encoder's first block, each in one copy too.
+/// Returns frames of clips from the encoder's first block, with one copy of each clip.
 fn frames(input: ModelInput, clips: &[Vec<f32>], first: usize) -> Dataset {
     let ids: Vec<String> = (first..first + clips.len()).map(|i| format!("clip-{i}")).collect();
     let (labels, names) = (labels(clips.len()), LABELS.map(String::from));
@@ -192,7 +192,7 @@ fn blocks_learn_with_the_head_and_a_cut_run_ends_like_an_uncut_one() {
     );
     let encoding = EncodingConfig::of_record(&checkpoint.training).unwrap().unwrap();
     assert_eq!((encoding, start.training.encoding.as_ref()), (encoding_config(), None));
-    // The clips of the head's training are named too, once each.
+    // The clips of the head's training are listed too, once each.
     assert_eq!((checkpoint.split.train.len(), checkpoint.split.validation.len()), (24, 16));
     let values = |checkpoint: &Checkpoint, name: &str| {
         let classifier = checkpoint.classifier().unwrap();
@@ -204,7 +204,7 @@ fn blocks_learn_with_the_head_and_a_cut_run_ends_like_an_uncut_one() {
         let name = format!("transformer_block_1.{part}");
         let (before, after) = (values(&start, &name), values(&checkpoint, &name));
         let moved = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        // A step of AdamW moves a weight by about its learning rate, which falls along a cosine from 1e-4 in 12 steps.
+        // A step of AdamW changes a weight by about its learning rate, which falls along a cosine from 1e-4 in 12 steps.
         assert!(moved > 1e-5 && moved < 1.2e-3, "{name}: {moved}");
     }
     assert_eq!(values(&start, "standardization_1.std"), values(&checkpoint, "standardization_1.std"));

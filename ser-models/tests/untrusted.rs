@@ -1,6 +1,7 @@
-//! Files of unknown origin: the seeds of the fuzz targets as they are, cut, and with each number replaced by values at the edges.
+//! Files of unknown origin: the seeds of the fuzz targets, unchanged, cut, with a flipped bit, and with each number replaced by extreme
+//! values.
 
-// A crate of its own in the fuzz targets, whose items have no other users.
+// This is a separate crate in the fuzz targets, whose items have no other users.
 #[path = "../fuzz/check/mod.rs"]
 #[allow(unreachable_pub)]
 mod check;
@@ -8,10 +9,10 @@ mod check;
 use ser_models::{Checkpoint, Recognizer};
 use std::path::Path;
 
-/// What takes the place of each number.
+/// The replacements of each number.
 const EDGES: [&str; 7] = ["0", "-1", "65536", "4294967296", "18446744073709551615", "1e300", "null"];
 
-/// The places of the numbers of a text; of equal ones in a row the first.
+/// Returns the positions of the numbers in a text, only the first of consecutive equal numbers.
 fn numbers(text: &[u8]) -> Vec<std::ops::Range<usize>> {
     let digit = |at: usize| text.get(at).is_some_and(|c| c.is_ascii_digit() || b".-+e".contains(c));
     let starts = (1..text.len()).filter(|&at| text[at].is_ascii_digit() && b"[:,= -".contains(&text[at - 1]));
@@ -31,7 +32,7 @@ fn numbers(text: &[u8]) -> Vec<std::ops::Range<usize>> {
     found
 }
 
-/// Gives a reader each seed of a target and its variants; tells how many these were.
+/// Calls a reader with each seed of a target and its variants, and returns the number of these.
 fn all(target: &str, read: impl Fn(&[u8])) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let mut count = 0;
@@ -62,7 +63,7 @@ fn any_checkpoint_is_refused_in_one_line_or_answers() {
     assert!(all("checkpoint", check::checkpoint) > 600);
 }
 
-/// The seed of a checkpoint with one text in place of another.
+/// Returns the seed of a checkpoint with one text replaced by another.
 fn changed(from: &str, to: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/checkpoint/vector.json");
     let seed = std::fs::read_to_string(path).unwrap();

@@ -1,4 +1,4 @@
-//! From sound through an encoder and a head to a mood.
+//! From audio through an encoder and a head to a mood.
 
 use crate::common::encoder::{file, small};
 use safetensors::tensor::Dtype;
@@ -23,7 +23,7 @@ fn encoder() -> Arc<WhisperEncoder> {
     Arc::new(WhisperEncoder::from_bytes(&file(&small(), Dtype::F32), 2).unwrap())
 }
 
-/// Tones of 300 and 2,500 Hz in turn, in noise, 0.3 to 0.9 s long: the encoder takes 0.4 s at once.
+/// Makes tones of 300 and 2,500 Hz alternately, in noise, 0.3 to 0.9 s long. The encoder can process 0.4 s at once.
 fn clips(n: usize) -> Vec<Vec<f32>> {
     let mut generator = Generator::new(7);
     let clip = |clip: usize| {
@@ -130,7 +130,7 @@ fn a_head_with_attention_reads_frames() {
     let mut clip_encoder = ClipEncoder::new(encoder.clone()).unwrap();
     let input = architecture.input();
     let inputs: Vec<_> = clips(12).iter().map(|clip| clip_encoder.encode(clip, input).unwrap()).collect();
-    // 0.3 s are 30 frames, 15 after the convolutions; 0.9 s are cut.
+    // 0.3 s are 30 frames, 15 after the convolutions. Clips of 0.9 s are cut.
     assert_eq!(inputs[0].lengths(), Some(&[15][..]));
     assert_eq!((inputs[4].lengths(), inputs[4].dims()), (Some(&[30][..]), &[1, 384, 30][..]));
     let data = Dataset::of_clips(input, inputs, (0..12).map(|i| i % 2).collect(), LABELS, ids(12)).unwrap();
@@ -211,16 +211,16 @@ fn a_file_keeps_what_was_encoded_and_only_the_rest_is_added() {
         let bytes = std::fs::read(&path).unwrap();
         safetensors::SafeTensors::deserialize(&bytes).unwrap().tensor("statistics").unwrap().shape()[0]
     };
-    // What becomes of a clip does not depend on the clips before it.
+    // The result for a clip does not depend on the clips before it.
     assert_eq!(keep(config(1), 2, 4), fresh(config(1), 2, 4));
     assert_eq!(rows(), 4);
     assert_eq!(keep(config(1), 0, 3), fresh(config(1), 0, 3));
     assert_eq!(rows(), 8);
-    // Nothing is written where nothing is missing.
+    // The file is not written if nothing is missing.
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(keep(config(1), 0, 4), fresh(config(1), 0, 4));
     assert!(std::fs::read(&path).unwrap() == bytes);
-    // More copies are added to those that are there; another seed changes them, and fewer remove none.
+    // More copies are added to the present ones. Another seed makes other copies, and fewer copies remove none.
     assert_eq!(keep(config(2), 0, 4), fresh(config(2), 0, 4));
     assert_eq!(rows(), 12);
     let other = EncodingConfig { seed: 4, ..config(2) };
@@ -228,7 +228,7 @@ fn a_file_keeps_what_was_encoded_and_only_the_rest_is_added() {
     assert_eq!(rows(), 20);
     assert_eq!(keep(config(0), 4, 6), fresh(config(0), 4, 6));
     assert_eq!(rows(), 22);
-    // The same names for other sounds are other clips.
+    // The same ids with other samples are other clips.
     let moved = EncodedClips::kept(&path, &encoder, config(0), ids(3), &clips[3..]).unwrap();
     assert_eq!(moved, EncodedClips::new(&encoder, config(0), ids(3), &clips[3..]).unwrap());
     assert_eq!(rows(), 22);
@@ -279,13 +279,13 @@ fn a_head_takes_its_own_encoder_alone() {
     let features = refused(Recognizer::with_encoder(&bundled, encoder.clone()));
     assert!(features.contains("none because the network reads features"), "{features}");
 
-    // One of other sizes, where the checkpoint names none.
+    // An encoder whose sizes differ from those of the model's input.
     let mut clip_encoder = ClipEncoder::new(encoder).unwrap();
     let error = clip_encoder.encode(&clips(1)[0], ModelInput::Encoded { layers: 5, width: 512 }).unwrap_err();
     assert!(error.to_string().ends_with("got 3 layers of 128"), "{error}");
 }
 
-/// A head on statistics, and the recogniser of any sound that it makes.
+/// Returns a recogniser with a head on statistics, which accepts any sound.
 fn recognizer() -> Recognizer {
     let encoder = encoder();
     let encoded = EncodedClips::new(&encoder, config(0), ids(16), &clips(16)).unwrap();
@@ -298,7 +298,7 @@ fn recognizer() -> Recognizer {
     recognizer.with_config(TimelineConfig { detect_speech: false, ..TimelineConfig::default() }).unwrap()
 }
 
-/// Clips one after the other, of growing loudness, with a second of silence after every third.
+/// Concatenates clips of increasing loudness, with a second of silence after every third.
 fn long_recording(seconds: usize) -> Vec<f32> {
     let mut samples = Vec::new();
     for (number, clip) in clips(16).iter().enumerate().cycle() {
@@ -389,7 +389,7 @@ fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
     let moved = answer(&mut known);
     assert_ne!(moved.probabilities, plain.probabilities);
     assert_eq!(answer(&mut known.try_clone().unwrap()), moved);
-    // A profile replaces the one before it, and parts that are put together are the whole but for rounding.
+    // A profile replaces the previous one. The combined profiles of parts equal that of the whole except for rounding.
     let mut again = known.with_profile(&all).unwrap();
     assert_eq!(answer(&mut again), moved);
     let mut of_parts = again.with_profile(&parts).unwrap();

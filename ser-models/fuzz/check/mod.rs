@@ -1,4 +1,4 @@
-//! What must hold for any bytes that are read as a file of this crate.
+//! Properties that must hold for any bytes that are read as a file of this crate.
 
 use candle_core::{DType, Device, Tensor};
 use ndarray::Array2;
@@ -20,16 +20,16 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
-/// The most elements of the tensors that are made for a checkpoint or an encoder; a checkpoint gets 100 tensors at most.
+/// The largest number of elements of the tensors that are made for a checkpoint or an encoder. A checkpoint gets at most 100 tensors.
 const MOST: usize = 1 << 17;
 
-/// An error is one line that names the file.
+/// Checks that an error is one line that begins with the file's name.
 fn refused(error: &dyn Error, file: &str) {
     let text = error.to_string();
     assert!(text.starts_with(file) && !text.contains('\n'), "{text}");
 }
 
-/// A checkpoint. Bytes that begin with a brace are the fields of its metadata, for [`with_tensors`].
+/// Checks a checkpoint. Bytes that begin with a brace are the fields of its metadata, for [`with_tensors`].
 pub fn checkpoint(bytes: &[u8]) {
     match std::str::from_utf8(bytes).ok().filter(|text| text.starts_with('{')) {
         Some(fields) => {
@@ -41,8 +41,8 @@ pub fn checkpoint(bytes: &[u8]) {
     }
 }
 
-/// A file with these fields in its metadata, tensors as the network wants them, and the digest, so that all of the reader is reached. `None`
-/// if the network wants more than [`MOST`] elements.
+/// Returns a file with these fields in its metadata, the tensors of the network, and a valid digest, so that all code of the reader is
+/// reached. Returns `None` if the network needs more than [`MOST`] elements.
 pub fn with_tensors(fields: &str) -> Option<Vec<u8>> {
     with_all(fields, |file| match Checkpoint::from_bytes(file) {
         Err(CheckpointError::File(error)) => missing(error),
@@ -50,7 +50,7 @@ pub fn with_tensors(fields: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// The tensor that a file lacks: its name and shape.
+/// Returns name and shape of the tensor that a file lacks.
 fn missing(error: FileError) -> Option<(String, Vec<usize>)> {
     match error {
         FileError::Weights { cause: WeightsError::Missing { name, expected }, .. } => Some((name, expected)),
@@ -58,7 +58,7 @@ fn missing(error: FileError) -> Option<(String, Vec<usize>)> {
     }
 }
 
-/// A file with these fields and all tensors that `missing` finds missing in it, one after another.
+/// Returns a file with these fields and with all tensors that `missing` reports for it, one after another.
 fn with_all(fields: &str, missing: impl Fn(&[u8]) -> Option<(String, Vec<usize>)>) -> Option<Vec<u8>> {
     let fields = fields.trim_end().strip_suffix('}').unwrap_or(fields);
     let mut tensors = BTreeMap::new();
@@ -83,7 +83,7 @@ fn answers(bytes: &[u8], read: Result<Checkpoint, CheckpointError>) {
     };
     let again = checkpoint.to_bytes().expect("what was read can be written");
     assert!(Checkpoint::from_bytes(&again).expect("what was written can be read") == checkpoint);
-    // What takes long is left out: the fuzzer's time is better spent on others.
+    // Slow settings are skipped, because the fuzzer's time is better spent on others.
     let short = checkpoint.preparation.length.is_none_or(|length| length <= 10_000);
     let fine = checkpoint.features.n_fft <= 4_096 && checkpoint.features.hop_length >= 64;
     match Recognizer::from_bytes(bytes) {
@@ -99,7 +99,7 @@ fn answers(bytes: &[u8], read: Result<Checkpoint, CheckpointError>) {
 /// Tensors by name, each with its shape and values.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// A file with these fields and tensors, and the digest of both.
+/// Returns a file with these fields and tensors, and the digest of both.
 fn sealed(fields: &str, tensors: &Tensors) -> Vec<u8> {
     let mut hash = Sha256::new();
     let text = |hash: &mut Sha256, text: &str| {
@@ -124,7 +124,7 @@ fn sealed(fields: &str, tensors: &Tensors) -> Vec<u8> {
     safetensors::serialize(views, Some(metadata)).expect("tensors can be written")
 }
 
-/// An encoder. Bytes that begin with a brace are the file's header: the tensors' values are added.
+/// Checks an encoder. Bytes that begin with a brace are the file's header, to which the tensors' values are added.
 pub fn encoder(bytes: &[u8]) {
     let whole = if bytes.starts_with(b"{") { with_values(bytes) } else { bytes.to_vec() };
     match WhisperEncoder::from_bytes(&whole, 1) {
@@ -149,7 +149,7 @@ fn with_values(header: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A voice profile.
+/// Checks a voice profile.
 pub fn profile(bytes: &[u8]) {
     match VoiceProfile::from_json(bytes, "fuzz") {
         Err(error) => refused(&error, "fuzz: "),
@@ -160,7 +160,7 @@ pub fn profile(bytes: &[u8]) {
     }
 }
 
-/// Training settings.
+/// Checks training settings.
 pub fn recipe(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match RecipeFile::parse("fuzz", &text).and_then(|file| Recipe::of(&file)) {
@@ -169,7 +169,7 @@ pub fn recipe(bytes: &[u8]) {
     }
 }
 
-/// A file in a folder of its own, which is removed with the first of the pair.
+/// Writes a file in a folder of its own, which is removed when the first of the pair is dropped.
 fn file_of(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join("file");
@@ -183,8 +183,8 @@ static ENCODER: LazyLock<Arc<WhisperEncoder>> = LazyLock::new(|| {
     Arc::new(WhisperEncoder::from_bytes(&file, 1).expect("an encoder"))
 });
 
-/// A file of encoded clips. Bytes that begin with a brace are the fields of the metadata, with `ENCODER` for the encoder's digest: the
-/// tensor is added.
+/// Checks a file of encoded clips. Bytes that begin with a brace are the fields of the metadata, with `ENCODER` for the encoder's digest.
+/// The tensor is added.
 pub fn encoded(bytes: &[u8]) {
     let clips = [vec![0.1; 400]];
     let kept = |path: &PathBuf| {
@@ -208,7 +208,7 @@ pub fn encoded(bytes: &[u8]) {
     }
 }
 
-/// A run of three epochs of two steps, with the smallest network that has statistics.
+/// Makes a trainer for three epochs of two steps, with the smallest network that has statistics.
 fn trainer() -> Trainer {
     let part = |first: usize| {
         let inputs = Array2::from_shape_fn((4, 6), |(clip, i)| ((clip + first) * (i + 2) % 7) as f32);
@@ -227,7 +227,7 @@ fn trainer() -> Trainer {
     Trainer::new(config, architecture.into(), &part(0), Some(&part(4)), 0).expect("settings in range")
 }
 
-/// The state of [`trainer`] after its first epoch: the run that it is of, as JSON, and the tensors.
+/// The state of [`trainer`] after its first epoch: the run's identity as JSON, and the tensors.
 static FIRST_EPOCH: LazyLock<(String, Tensors)> = LazyLock::new(|| {
     let (_folder, path) = file_of(&[]);
     let stop = AtomicBool::new(false);
@@ -248,8 +248,9 @@ static FIRST_EPOCH: LazyLock<(String, Tensors)> = LazyLock::new(|| {
     (metadata["run"].to_string(), tensors.collect())
 });
 
-/// A trainer that resumes from a state. Bytes that begin with a brace are the fields `optimizer_steps` and `history` of its metadata: the
-/// run and the tensors after its first epoch are added. The folder holds the state, which the trainer goes on writing.
+/// Returns a trainer that resumes from a state. Bytes that begin with a brace are the fields `optimizer_steps` and `history` of its
+/// metadata. The identity of the run and the tensors after its first epoch are added. The folder has the state file, which the trainer
+/// continues to write.
 pub fn resumed(bytes: &[u8]) -> Result<(tempfile::TempDir, Trainer), TrainingError> {
     let (run, tensors) = &*FIRST_EPOCH;
     let whole = match std::str::from_utf8(bytes).ok().and_then(|text| text.strip_prefix('{')) {
@@ -270,7 +271,7 @@ pub fn resumed(bytes: &[u8]) -> Result<(tempfile::TempDir, Trainer), TrainingErr
     }
 }
 
-/// A training state: refused in one line, or the run goes on to its end.
+/// Checks that a training state is either rejected in one line, or the run completes.
 pub fn state(bytes: &[u8]) {
     if let Ok((_folder, mut trainer)) = resumed(bytes) {
         trainer.run(|_| {}, &AtomicBool::new(false)).expect("the epochs that are left");

@@ -1,4 +1,4 @@
-//! Any bytes as a checkpoint, or as the metadata of one whose tensors fit: refused in one line, or a model that answers.
+//! Reads any bytes as a checkpoint, or as the metadata of one whose tensors fit: rejected in one line, or a model that can be used.
 //!
 //! `cargo +nightly fuzz run checkpoint -- -timeout=20 -rss_limit_mb=2048`; `tests/untrusted.rs` checks the corpus in every test run.
 

@@ -1,4 +1,4 @@
-//! Any bytes as a file of encoded clips, or as the metadata of one: refused in one line, or clips that can be used.
+//! Reads any bytes as a file of encoded clips, or as the metadata of one: rejected in one line, or clips that can be used.
 //!
 //! `cargo +nightly fuzz run encoded -- -timeout=20 -rss_limit_mb=2048`; `tests/untrusted.rs` checks the corpus in every test run.
 

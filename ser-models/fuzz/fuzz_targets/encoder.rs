@@ -1,4 +1,4 @@
-//! Any bytes as an encoder's file, or as the header of one: refused in one line, or an encoder that encodes.
+//! Reads any bytes as an encoder's file, or as the header of one: rejected in one line, or an encoder that encodes.
 //!
 //! `cargo +nightly fuzz run encoder -- -timeout=20 -rss_limit_mb=2048`; `tests/untrusted.rs` checks the corpus in every test run.
 

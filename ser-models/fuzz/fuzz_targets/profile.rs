@@ -1,4 +1,4 @@
-//! Any bytes as a voice profile: refused in one line, or a profile that can be combined.
+//! Reads any bytes as a voice profile: rejected in one line, or a profile that can be combined.
 //!
 //! `cargo +nightly fuzz run profile -- -timeout=20 -rss_limit_mb=2048`; `tests/untrusted.rs` checks the corpus in every test run.
 

@@ -1,4 +1,4 @@
-//! Any text as a file of training settings: refused in one line, or a recipe.
+//! Reads any text as a file of training settings: rejected in one line, or a recipe.
 //!
 //! `cargo +nightly fuzz run recipe -- -timeout=20 -rss_limit_mb=2048`; `tests/untrusted.rs` checks the corpus in every test run.
 

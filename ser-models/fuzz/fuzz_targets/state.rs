@@ -1,4 +1,4 @@
-//! Any bytes as a training state, or as steps and history of one: refused in one line, or a run that goes on.
+//! Reads any bytes as a training state, or as steps and history of one: rejected in one line, or a run that continues.
 //!
 //! `cargo +nightly fuzz run state -- -timeout=20 -rss_limit_mb=2048`; `tests/untrusted.rs` checks the corpus in every test run.
 

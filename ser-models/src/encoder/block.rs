@@ -12,7 +12,7 @@ const EPS: f32 = 1e-5;
 #[derive(Debug)]
 pub(super) struct Block {
     attention_norm: Norm,
-    /// Queries, keys and values at once; keys have no bias.
+    /// Computes queries, keys and values in one product. Keys have no bias.
     qkv: FrozenMatrix,
     out: FrozenMatrix,
     norm: Norm,
@@ -21,7 +21,7 @@ pub(super) struct Block {
     heads: usize,
 }
 
-/// Layer normalisation's weight and bias.
+/// Weight and bias of layer normalisation.
 #[derive(Debug)]
 struct Norm {
     weight: Vec<f32>,
@@ -67,18 +67,18 @@ impl Block {
         })
     }
 
-    /// Changes the rows of one clip.
+    /// Updates the rows of one clip.
     pub(super) fn forward(&self, x: &mut [f32], shape: Frames, memory: &Memory) {
         let (rows, stride) = (x.len() / shape.stride, shape.stride);
         let add = Finish { add: true, gelu: false };
         let (qkv_stride, hidden_stride) = (self.qkv.padded() + GAP, self.fc1.padded() + GAP);
         let mut normed = memory.buffer::<f32>(rows * stride);
-        // First for queries, keys and values, then for the hidden layer.
+        // Used first for queries, keys and values, then for the hidden layer.
         let mut wide = memory.buffer::<f32>(rows * qkv_stride.max(hidden_stride));
         self.attention_norm.forward(x, &mut normed, shape);
         let qkv = &mut wide[..rows * qkv_stride];
         self.qkv.product(Rows { data: &normed, stride }, qkv, qkv_stride, Finish::default());
-        // What was normed is read: its buffer takes what the heads give.
+        // The normalised rows are no longer needed, so the attention output reuses their buffer.
         self_attention(qkv, qkv_stride, &mut normed, shape, self.heads, memory);
         self.out.product(Rows { data: &normed, stride }, x, stride, add);
         self.norm.forward(x, &mut normed, shape);

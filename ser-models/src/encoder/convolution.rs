@@ -1,4 +1,4 @@
-//! A convolution over time as products with the taps' weights.
+//! A convolution over time, computed as products with the weights of each tap.
 
 use super::file::File;
 use super::{EncoderError, GAP};
@@ -10,7 +10,7 @@ const TAPS: usize = 3;
 /// A convolution of kernel 3 with a frame of zeros at both ends, and GELU.
 #[derive(Debug)]
 pub(super) struct Convolution {
-    /// Weights [width, channels] of each tap; the bias is the first one's.
+    /// Weights [width, channels] of each tap. The first one also has the bias.
     taps: Vec<FrozenMatrix>,
     channels: usize,
     stride: usize,
@@ -32,12 +32,12 @@ impl Convolution {
         Ok(Self { taps: (0..TAPS).map(tap).collect(), channels, stride })
     }
 
-    /// How its input's frames lie in memory.
+    /// The layout of the input's frames in memory.
     pub(super) fn input(&self) -> Frames {
         Frames { width: self.channels, stride: self.channels + GAP }
     }
 
-    /// As many output frames as `out` has of input frames with a frame of zeros at both ends.
+    /// Computes as many output frames as `out` has. The input `x` has a frame of zeros at both ends.
     pub(super) fn forward(&self, x: &[f32], out: &mut [f32], out_stride: usize) {
         let frame = self.input().stride;
         for (number, tap) in self.taps.iter().enumerate() {

@@ -15,7 +15,7 @@ const PREFIXES: [&str; 3] = ["encoder.", "model.encoder.", ""];
 /// Suffix of the name of a weight's scales.
 pub(super) const SCALE: &str = "_scale";
 
-/// A file of safetensors, read tensor by tensor.
+/// A safetensors file, read tensor by tensor.
 pub(super) struct File<'a> {
     tensors: SafeTensors<'a>,
     bytes: &'a [u8],
@@ -23,7 +23,7 @@ pub(super) struct File<'a> {
     prefix: &'static str,
 }
 
-/// Sizes of the encoder, from the tensors' shapes.
+/// Sizes of the encoder, taken from the tensors' shapes.
 pub(super) struct Sizes {
     pub(super) n_mels: usize,
     pub(super) width: usize,
@@ -48,7 +48,7 @@ impl<'a> File<'a> {
         format!("{:032x}", XxHash3_128::oneshot(self.bytes))
     }
 
-    /// All sizes.
+    /// Returns all sizes.
     pub(super) fn sizes(&self) -> Result<Sizes, EncoderError> {
         let (name, usual) = ("conv1.weight", [512, 80, 3]);
         let (width, n_mels) = match self.view(name, &usual)?.shape() {
@@ -88,12 +88,12 @@ impl<'a> File<'a> {
         })
     }
 
-    /// A tensor of this shape in `f32`.
+    /// Returns the values in `f32` of a tensor, which must have this shape.
     pub(super) fn values(&self, tensor: &str, shape: &[usize]) -> Result<Vec<f32>, EncoderError> {
         Ok(self.frozen(tensor, shape)?.to_f32())
     }
 
-    /// A tensor of this shape in its own type, finite.
+    /// Returns the values of a tensor in its own element type. They must have this shape and be finite.
     pub(super) fn frozen(&self, tensor: &str, shape: &[usize]) -> Result<FrozenValues, EncoderError> {
         let view = self.view(tensor, shape)?;
         if view.shape() != shape {
@@ -107,7 +107,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// The values of a tensor of `f32` or `f16`, finite; an error says which types are `expected`.
+/// Returns the values of a tensor of `f32` or `f16`, which must be finite. An error says which types are `expected`.
 pub(super) fn floats(
     view: &TensorView<'_>,
     name: String,

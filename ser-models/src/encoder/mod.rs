@@ -25,11 +25,11 @@ use file::File;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// What errors call bytes that come from no file.
+/// The name in errors of bytes that come from no file.
 const IN_MEMORY: &str = "encoder in memory";
 /// Elements of a head, in all sizes of Whisper.
 pub(crate) const HEAD: usize = 64;
-/// Elements between the rows of frames: rows whose distance is a power of two would lie in the same places of the cache.
+/// Gap in elements between the rows of frames. Without it rows whose distance is a power of two would occupy the same places of the cache.
 const GAP: usize = 16;
 
 /// The first blocks of Whisper's encoder, for inference.
@@ -69,7 +69,7 @@ pub struct WhisperEncoder {
 }
 
 impl WhisperEncoder {
-    /// Seconds of sound of an output frame.
+    /// Duration of an output frame in seconds.
     pub(crate) const FRAME_SECONDS: f64 = 0.02;
 
     /// Reads a file and keeps the first `blocks` of its blocks; with 0 the only output is that of the convolutions.
@@ -82,7 +82,7 @@ impl WhisperEncoder {
         Self::read(&read_file(path)?, &path.display().to_string(), blocks)
     }
 
-    /// The same of the bytes of a file, e.g. of `include_bytes!`.
+    /// Like [`WhisperEncoder::load`], for the bytes of a file, e.g. of `include_bytes!`.
     ///
     /// # Errors
     /// As [`WhisperEncoder::load`].
@@ -121,7 +121,7 @@ impl WhisperEncoder {
         self.width
     }
 
-    /// Outputs: one after the convolutions and one after each block.
+    /// Number of outputs: one after the convolutions and one after each block.
     pub fn layers(&self) -> usize {
         1 + self.blocks.len()
     }
@@ -167,8 +167,8 @@ impl WhisperEncoder {
         outputs.into_iter().map(padded).collect()
     }
 
-    /// The outputs for one log-mel spectrogram [1, mels, frames], all of a frame after each other: [⌈frames / 2⌉, layers · width] in
-    /// row-major order.
+    /// Returns the outputs for one log-mel spectrogram [1, mels, frames], with all outputs of a frame one after another: [⌈frames / 2⌉,
+    /// layers · width] in row-major order.
     ///
     /// # Errors
     /// As [`WhisperEncoder::encode`].
@@ -200,7 +200,7 @@ impl WhisperEncoder {
         Ok(tensor(outputs, (mel.len(), size))?.into())
     }
 
-    /// The frames of the batch, if the encoder takes it.
+    /// Returns the number of frames of the batch. Checks that the encoder accepts the batch.
     fn checked_frames(&self, mel: &Padded) -> Result<usize, EncoderError> {
         match *mel.dims() {
             [batch, bands, frames]
@@ -216,7 +216,7 @@ impl WhisperEncoder {
         }
     }
 
-    /// Computes clip by clip, on all threads, and gives each clip's rows after each layer to `on_layer` with what is its own.
+    /// Processes clips on all threads. Passes each clip's rows after each layer to `on_layer`, together with the clip's own output.
     fn run<O: Send>(
         &self,
         mel: &Padded,
@@ -235,11 +235,11 @@ impl WhisperEncoder {
         Ok(())
     }
 
-    /// One clip [mels, frames], of which the first `valid` frames are computed.
+    /// Processes the first `valid` frames of one clip [mels, frames].
     fn clip(&self, mel: &[f32], valid: usize, mut on_layer: impl FnMut(usize, RowsOf<'_>)) {
         let buffer = |length| self.memory.buffer::<f32>(length);
         let [first, second] = &self.convolutions;
-        // Each input has a frame of zeros at both ends.
+        // The input of each convolution has a frame of zeros at both ends.
         let mut input = buffer((valid + 2) * first.input().stride);
         input.fill(0.0);
         let frames = mel.len() / self.n_mels;

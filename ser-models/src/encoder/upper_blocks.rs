@@ -20,7 +20,7 @@ use std::path::Path;
 /// ```
 #[derive(Debug, Clone)]
 pub struct EncoderBlocks {
-    /// Of each block, by the names in the file after that of the block.
+    /// The weights of each block by their names in the file, without the name of the block.
     blocks: Vec<Weights>,
     numbers: Range<usize>,
     hidden: usize,
@@ -38,7 +38,7 @@ impl EncoderBlocks {
         Self::read(&read_file(path)?, &path.display().to_string(), numbers)
     }
 
-    /// The same of the bytes of a file, e.g. of `include_bytes!`.
+    /// Like [`EncoderBlocks::load`], for the bytes of a file, e.g. of `include_bytes!`.
     ///
     /// # Errors
     /// As [`EncoderBlocks::load`].
@@ -78,7 +78,7 @@ impl EncoderBlocks {
         Ok(Self { blocks, numbers, hidden, digest: file.digest() })
     }
 
-    /// Of each block, by the names in the file after that of the block.
+    /// The weights of each block by their names in the file, without the name of the block.
     pub(crate) fn weights(&self) -> &[Weights] {
         &self.blocks
     }
@@ -88,12 +88,12 @@ impl EncoderBlocks {
         self.numbers.clone()
     }
 
-    /// Units of the hidden layer of a block.
+    /// Number of units of a block's hidden layer.
     pub(crate) fn hidden(&self) -> usize {
         self.hidden
     }
 
-    /// As [`WhisperEncoder::digest`](super::WhisperEncoder::digest).
+    /// The digest of the file, as [`WhisperEncoder::digest`](super::WhisperEncoder::digest).
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }

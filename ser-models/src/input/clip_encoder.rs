@@ -1,4 +1,4 @@
-//! From samples to an encoder's outputs.
+//! Conversion of samples to an encoder's outputs.
 
 use super::{InputError, ModelInput};
 use crate::encoder::{EncoderError, WhisperEncoder};
@@ -114,8 +114,8 @@ impl ClipEncoder {
         Ok(padded(&rows, columns.len(), frames)?)
     }
 
-    /// The frames of the encoder for a clip at [`ClipEncoder::SAMPLE_RATE`], one for every two of the spectrogram's: [frames, layers ·
-    /// width], all outputs of a frame after each other. [`ClipEncoder::pool`] makes a model's input of them.
+    /// Returns the frames of the encoder for a clip at [`ClipEncoder::SAMPLE_RATE`], one for every two of the spectrogram: [frames, layers
+    /// · width], with all outputs of a frame one after another. [`ClipEncoder::pool`] makes a model's input of them.
     ///
     /// # Errors
     /// [`ClipEncoderError::Signal`] as [`ClipEncoder::encode`].
@@ -129,12 +129,11 @@ impl ClipEncoder {
             .map_err(|_| ClipEncoderError::Frames { features, given })
     }
 
-    /// The input of an encoded model, as [`ClipEncoder::encode`] gives it, for frames of [`ClipEncoder::frames`] that follow each other, 1
-    /// or more.
+    /// Makes a model's input, as [`ClipEncoder::encode`] does, of 1 or more consecutive frames of [`ClipEncoder::frames`].
     ///
     /// # Errors
-    /// [`ClipEncoderError::Outputs`] and [`ClipEncoderError::Input`] as there, [`ClipEncoderError::Frames`] if there is no frame or one has
-    /// other outputs.
+    /// [`ClipEncoderError::Outputs`] and [`ClipEncoderError::Input`] as [`ClipEncoder::encode`], [`ClipEncoderError::Frames`] if there is
+    /// no frame or one has other outputs.
     pub(crate) fn pool(
         &self,
         parts: &[ArrayView2<'_, f32>],
@@ -159,12 +158,12 @@ impl ClipEncoder {
         Ok(Tensor::from_vec(statistics, (1, 2 * features), &Device::Cpu)?.into())
     }
 
-    /// The outputs of a frame: of all layers.
+    /// Number of features of a frame: those of all layers.
     fn features_of_a_frame(&self) -> usize {
         self.encoder.layers() * self.encoder.width()
     }
 
-    /// The frames that an encoded model of this encoder's outputs reads, `None` where it reads their statistics.
+    /// Returns the frames that a model reads of this encoder's outputs, or `None` if the model reads their statistics.
     fn wanted(&self, input: ModelInput) -> Result<Option<Frames>, ClipEncoderError> {
         let (layers, width) = (self.encoder.layers(), self.encoder.width());
         input.check_size()?;
@@ -179,7 +178,7 @@ impl ClipEncoder {
         }
     }
 
-    /// A spectrogram in equal parts that the encoder takes, each of an even number of frames but the last.
+    /// Splits a spectrogram into equal parts that the encoder accepts. Each has an even number of frames, except perhaps the last.
     fn parts<'a>(&self, mel: ArrayView2<'a, f32>) -> impl Iterator<Item = ArrayView2<'a, f32>> {
         let parts = mel.ncols().div_ceil(self.encoder.max_frames()).max(1);
         let size = mel.ncols().div_ceil(parts).next_multiple_of(2).min(self.encoder.max_frames());
@@ -201,12 +200,12 @@ impl ClipEncoder {
         Ok(Tensor::from_vec(statistics, (1, size), &Device::Cpu)?.into())
     }
 
-    /// All outputs of the encoder [frames, layers · width] in row-major order.
+    /// Returns all outputs of the encoder [frames, layers · width] in row-major order.
     fn outputs(&self, mel: ArrayView2<'_, f32>) -> Result<Vec<f32>, ClipEncoderError> {
         let mut all = Vec::new();
         for part in self.parts(mel) {
             let outputs = self.encoder.frames(&batch(part)?)?;
-            // Most clips are one part, which is not copied.
+            // Most clips are one part, whose outputs need not be copied.
             if all.is_empty() { all = outputs } else { all.extend(outputs) }
         }
         Ok(all)
@@ -219,15 +218,15 @@ impl std::fmt::Debug for ClipEncoder {
     }
 }
 
-/// What a model reads of each frame's outputs.
+/// The part of each frame's outputs that a model reads.
 struct Frames {
-    /// The features.
+    /// The range of features.
     columns: Range<usize>,
-    /// Frames after padding.
+    /// Number of frames after padding.
     frames: usize,
 }
 
-/// Rows of `features` each as [1, features, frames]: zeros follow, or the end is cut.
+/// Returns rows of `features` each as [1, features, frames], padded with zeros or cut at the end.
 fn padded(rows: &[&[f32]], features: usize, frames: usize) -> CandleResult<Padded> {
     let own = &rows[..rows.len().min(frames)];
     let mut values = vec![0.0; features * frames];
@@ -242,7 +241,7 @@ fn batch(mel: ArrayView2<'_, f32>) -> CandleResult<Padded> {
     Ok(Tensor::from_vec(values, (1, mel.nrows(), mel.ncols()), &Device::Cpu)?.into())
 }
 
-/// The statistics [layers, 2, width] of all parts together. Each part is given as its number of frames and its statistics.
+/// Combines the statistics [layers, 2, width] of all parts. Each part is given as its number of frames and its statistics.
 fn together(parts: &[(usize, Vec<f32>)], width: usize) -> Vec<f32> {
     if let [(_, statistics)] = parts {
         return statistics.clone();
@@ -253,7 +252,7 @@ fn together(parts: &[(usize, Vec<f32>)], width: usize) -> Vec<f32> {
     for i in (0..size).step_by(2 * width).flat_map(|layer| layer..layer + width) {
         let of = |statistics: &[f32]| (f64::from(statistics[i]), f64::from(statistics[i + width]));
         let mean = parts.iter().map(|(n, x)| *n as f64 * of(x).0).sum::<f64>() / frames;
-        // What is added to each variance stays added once, for the shares sum to 1.
+        // The constant in each part's variance need not be corrected, because the shares sum to 1.
         let squares = parts.iter().map(|(n, x)| {
             let (part, deviation) = of(x);
             *n as f64 * (deviation * deviation + (part - mean) * (part - mean))

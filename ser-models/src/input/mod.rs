@@ -1,4 +1,4 @@
-//! Inputs of models: inputs made of a clip's features, sets of them, and their normalisation.
+//! Inputs of models: their computation from a clip's features, data sets of them, and their normalisation.
 
 mod clip_encoder;
 mod dataset;
@@ -12,7 +12,7 @@ pub use dataset::{Dataset, DatasetError};
 pub use model_input::{InputError, ModelInput};
 pub use normalization::Normalization;
 
-/// Frames of an input of this shape: its last axis, or 1 for a vector.
+/// Returns the number of frames of an input of this shape: its last axis, or 1 for a vector.
 pub(crate) fn frames_of(shape: &[usize]) -> usize {
     if shape.len() > 1 { shape[shape.len() - 1] } else { 1 }
 }

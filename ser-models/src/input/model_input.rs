@@ -1,4 +1,4 @@
-//! A model's input from a clip.
+//! Computation of a model's input from a clip.
 
 use super::resize::resize;
 use crate::layer::Padded;
@@ -139,7 +139,7 @@ impl ModelInput {
     /// Number of features of one input, the elements of a vector or all rows; each has [`frames`](Self::frames) frames. Normalisation has
     /// constants for each feature.
     pub fn features(&self) -> usize {
-        // A configuration from a damaged file may name any sizes.
+        // A configuration from a damaged file may have any sizes, so products saturate.
         match *self {
             Self::Vector { features } => features,
             Self::Sequence { rows, .. } | Self::Image { rows, .. } => rows,
@@ -165,7 +165,7 @@ impl ModelInput {
         self.check_rows(kinds)
     }
 
-    /// The number of elements of one input; `None` if it overflows.
+    /// Returns the number of elements of one input, or `None` if it overflows.
     pub(super) fn elements(&self) -> Option<usize> {
         self.shape().iter().try_fold(1usize, |product, size| product.checked_mul(*size))
     }
@@ -237,16 +237,16 @@ fn no_mel(given: impl IntoIterator<Item = Feature>) -> InputError {
     InputError::NoMel { given: given.into_iter().map(Feature::as_str).collect() }
 }
 
-/// Powers in dB below their largest.
+/// Converts powers to dB below the largest one.
 fn decibels(power: &Array2<f32>) -> Array2<f32> {
     let mut decibels = power.clone();
     let config = DecibelConfig { reference: Reference::Max, ..DecibelConfig::default() };
-    // The configuration is a constant that is in range.
+    // The configuration is a constant and in range.
     let _ = power_to_db(&mut decibels, &config);
     decibels
 }
 
-/// A matrix in row-major order with zeros after its columns, or cut at the end, so that it has `frames`.
+/// Returns a matrix in row-major order, with zeros appended to its rows or their ends cut, so that it has `frames` columns.
 fn pad(matrix: ArrayView2<'_, f32>, frames: usize) -> Vec<f32> {
     let mut padded = Array2::zeros((matrix.nrows(), frames));
     let own = matrix.ncols().min(frames);
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
     use ndarray::array;
 
-    /// The values of an input in row-major order, and its valid frames.
+    /// Returns the values of an input in row-major order, and its valid frames.
     fn parts(input: &Padded) -> (Vec<f32>, Option<&[usize]>) {
         (input.values().flatten_all().unwrap().to_vec1().unwrap(), input.lengths())
     }

@@ -1,4 +1,4 @@
-//! Normalisation of inputs: logarithms of what is skewed, then z-scores.
+//! Normalisation of inputs: logarithms of skewed features, then z-scores.
 
 use super::frames_of;
 use crate::layer::{LayerError, Padded, elements};
@@ -7,11 +7,12 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// A spread below this share of the mean's size counts as constant.
+/// A feature is constant if its standard deviation is at most this share of its mean's absolute value.
 const CONSTANT: f64 = 1e-6;
-/// A positive feature of more skewness than this is taken in logarithms. An exponential distribution has 2.
+/// The logarithm is taken of positive features whose skewness is above this. An exponential distribution has 2.
 const SKEWED: f64 = 1.0;
-/// Powers of single frames are cut this far below the largest, 80 dB, before their logarithm is taken: digital silence has none.
+/// Powers of single frames are raised to at least this share of the largest, 80 dB below it, before their logarithm is taken, because
+/// digital silence has no logarithm.
 const RANGE: f64 = 1e-8;
 
 /// Number of clips at which a voice's own mean and the mean of the training voices have equal weight. It was chosen on corpora that were
@@ -69,8 +70,8 @@ impl Normalization {
         Ok(Self { floor: each(0), mean: each(1), std: each(2) })
     }
 
-    /// Normalises one input, or several after one another, in place. Each feature has `frames` frames, 1 in a vector, of which
-    /// `own` tells the valid ones of each input (all, for `None`); the others become zero.
+    /// Normalises one input, or several consecutive ones, in place. Each feature has `frames` frames, 1 in a vector. `own` has the number
+    /// of valid frames of each input, or is `None` if all are valid. The other frames become zero.
     fn apply(&self, values: &mut [f32], frames: usize, own: Option<&[usize]>) {
         let features = self.mean.len();
         for (clip, input) in values.chunks_exact_mut((features * frames).max(1)).enumerate() {
@@ -89,8 +90,8 @@ impl Normalization {
         }
     }
 
-    /// Moves the mean towards `voice`, the mean of a speaker's `clips` clips, by the share clips / (clips + [`VOICE_CLIPS`]) of the difference.
-    /// Features in logarithms keep their mean.
+    /// Moves the mean towards `voice`, the mean of a speaker's `clips` clips, by the share clips / (clips + [`VOICE_CLIPS`]) of the
+    /// difference. The mean of features in logarithms does not change.
     pub(crate) fn adapted_to(&self, clips: usize, voice: &[f32]) -> Self {
         let share = clips as f32 / (clips as f32 + VOICE_CLIPS);
         let moved = |((mean, floor), voice): ((&f32, &f32), &f32)| {
@@ -100,13 +101,13 @@ impl Normalization {
         Self { mean, floor: self.floor.clone(), std: self.std.clone() }
     }
 
-    /// The constants by name, each with one value for each feature.
+    /// Returns the constants by name, each with one value for each feature.
     pub(crate) fn constants(&self) -> [(&'static str, &[f32]); 3] {
         [("floor", &self.floor), ("mean", &self.mean), ("std", &self.std)]
     }
 
-    /// Inputs [clips, …], normalised; their padding is zero afterwards. If nothing is to be changed, they are not copied, and their padding
-    /// stays as it is.
+    /// Normalises inputs [clips, …]. Their padding is zero afterwards. If the normalisation changes nothing, they are not copied, and their
+    /// padding stays unchanged.
     pub(crate) fn normalized(&self, inputs: &Padded) -> Result<Padded, LayerError> {
         if *self == Self::identity(self.mean.len()) {
             return Ok(inputs.clone());
@@ -133,7 +134,7 @@ impl Normalization {
     }
 }
 
-/// Floor, mean and deviation of one feature's values; `of_frames` if they are those of single frames.
+/// Returns floor, mean and deviation of one feature's values. `of_frames` says whether they are those of single frames.
 fn constants(mut column: Vec<f64>, log_skewed: bool, of_frames: bool) -> [f32; 3] {
     let range = |(low, high): (f64, f64), x: &f64| (low.min(*x), high.max(*x));
     let (smallest, largest) = column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), range);
@@ -161,7 +162,7 @@ fn mean_and_std(values: &[f64]) -> (f64, f64) {
     (mean, variance.sqrt())
 }
 
-/// The third standardised moment; 0 for what is constant.
+/// Returns the third standardised moment, or 0 if all values are equal.
 fn skewness(values: &[f64]) -> f64 {
     let (mean, std) = mean_and_std(values);
     if std <= CONSTANT * mean.abs() {
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn powers_are_taken_in_logarithms_and_other_features_are_not() {
-        // Columns: powers of two, the same but with a zero, negative ones, and evenly spread numbers.
+        // The columns are powers of two, the same with a zero, negative numbers, and evenly spread numbers.
         let inputs = Array2::from_shape_fn((12, 4), |(clip, feature)| match feature {
             0 => 2f32.powi(clip as i32),
             1 if clip == 3 => 0.0,
@@ -218,7 +219,7 @@ mod tests {
         let powers: Vec<f32> = values.iter().step_by(4).copied().collect();
         assert!(powers.windows(3).all(|w| (w[0] - 2.0 * w[1] + w[2]).abs() < 1e-5), "{powers:?}");
         assert_eq!(fit(&inputs, None, false).floor, [0.0; 4]);
-        // Below the floor, zero included, nothing becomes infinite.
+        // Values below the floor, including zero, must not become infinite.
         let mut below = [0.0, 1.0, 1.0, 1.0];
         normalization.apply(&mut below, 1, None);
         assert_eq!(below[0], powers[0]);
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn rows_of_frames_share_constants_that_padding_neither_changes_nor_gets() {
-        // Two clips of two rows; the first has two valid frames, the second three.
+        // Two clips of two rows. The first has two valid frames, the second three.
         let inputs = array![[[1.0f32, 3.0, 99.0], [7.0, 7.0, 99.0]], [[5.0, 3.0, 3.0], [7.0, 7.0, 7.0]]];
         let lengths = Some(&[2, 3][..]);
         let normalization = fit(&inputs, lengths, true);
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn powers_of_frames_are_taken_in_logarithms_with_digital_silence_among_them() {
-        // Rows: powers over ten decades with zeros, a share within 0 and 1 that is often 1, and decibels.
+        // The rows are powers over ten decades with zeros, a share from 0 to 1 that is often 1, and decibels.
         let inputs = Array3::from_shape_fn((4, 3, 50), |(clip, row, frame)| match row {
             0 if frame > 40 => 0.0,
             0 => 10f32.powi(((clip * 7 + frame * 3) % 11) as i32 - 8),

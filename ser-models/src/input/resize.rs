@@ -2,9 +2,9 @@
 
 use ndarray::{Array2, ArrayView2};
 
-/// A matrix [rows, frames] brought to another size by bilinear interpolation, as PyTorch's `interpolate(mode="bilinear",
-/// align_corners=False)`: pixels are areas, so output `i` of `n` reads the input at `(i + 0.5) · size / n − 0.5`, held to the
-/// range from the first to the last. There is no low-pass filter before shrinking. Sizes are 1 or more.
+/// Resizes a matrix [rows, frames] by bilinear interpolation, as PyTorch's `interpolate(mode="bilinear", align_corners=False)`. Pixels are
+/// areas, so output `i` of `n` reads the input at `(i + 0.5) · size / n − 0.5`, clamped to the range from the first to the last. There is
+/// no low-pass filter before shrinking. Sizes are 1 or more.
 pub(super) fn resize(matrix: ArrayView2<'_, f32>, rows: usize, frames: usize) -> Array2<f32> {
     let (vertical, horizontal) = (taps(matrix.nrows(), rows), taps(matrix.ncols(), frames));
     Array2::from_shape_fn((rows, frames), |(row, frame)| {
@@ -16,7 +16,7 @@ pub(super) fn resize(matrix: ArrayView2<'_, f32>, rows: usize, frames: usize) ->
     })
 }
 
-/// For each of `to` outputs the two inputs that it lies between, and the second one's share.
+/// Returns for each of `to` outputs the two inputs between which it is, and the second one's share.
 fn taps(from: usize, to: usize) -> Vec<(usize, usize, f64)> {
     let scale = from as f64 / to as f64;
     let tap = |i: usize| {

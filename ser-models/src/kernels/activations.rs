@@ -1,13 +1,13 @@
-//! Gates, hyperbolic tangents and GELU of whole slices, on all threads.
+//! Gates, hyperbolic tangents and GELU of slices, on all threads.
 
 use super::{ForEachItem, Real};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Elements that one thread takes at a time.
+/// Number of elements that one thread processes at a time.
 const BLOCK: usize = 1 << 13;
 
-/// `x · σ(a)`.
+/// Returns `x · σ(a)`.
 pub(crate) fn gated<T: Real>(x: &[T], a: &[T]) -> Vec<T> {
     let mut y = x.to_vec();
     let blocks = y.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK));
@@ -31,7 +31,7 @@ impl<T: Real> WithSimd for Gated<'_, T> {
     }
 }
 
-/// The gradients of [`gated`] for `x` and `a`.
+/// Returns the gradients of [`gated`] for `x` and `a`.
 pub(crate) fn gated_backward<T: Real>(x: &[T], a: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
     let (mut dx, mut da) = (dy.to_vec(), dy.to_vec());
     let gradients = dx.par_chunks_mut(BLOCK).zip(da.par_chunks_mut(BLOCK));
@@ -61,7 +61,7 @@ impl<T: Real> WithSimd for GatedBackward<'_, T> {
     }
 }
 
-/// The hyperbolic tangent of every element, in place.
+/// Applies the hyperbolic tangent to every element, in place.
 pub(crate) fn tanh<T: Real>(x: &mut [T]) {
     x.par_chunks_mut(BLOCK).for_each_item(&|x| Arch::new().dispatch(HyperbolicTangent(x)));
 }
@@ -77,7 +77,7 @@ impl<T: Real> WithSimd for HyperbolicTangent<'_, T> {
     }
 }
 
-/// GELU of every element, in its exact form.
+/// Returns GELU of every element, in its exact form.
 pub(crate) fn gelu<T: Real>(x: &[T]) -> Vec<T> {
     let mut y = x.to_vec();
     y.par_chunks_mut(BLOCK).for_each_item(&|y| Arch::new().dispatch(Gelu(y)));
@@ -95,7 +95,7 @@ impl<T: Real> WithSimd for Gelu<'_, T> {
     }
 }
 
-/// Turns `dy`, the gradient for the output of [`gelu`], into that for `x`.
+/// Replaces `dy`, the gradient for the output of [`gelu`], by that for `x`.
 pub(crate) fn gelu_backward<T: Real>(x: &[T], dy: &mut [T]) {
     let blocks = dy.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
     blocks.for_each_item(&|(dy, x)| Arch::new().dispatch(GeluBackward { dy, x }));

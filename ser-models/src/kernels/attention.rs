@@ -1,28 +1,29 @@
-//! Attention of the frames of clips to each other, with its gradients.
+//! Self-attention within clips, with its gradients.
 //!
-//! [`self_attention`](super::self_attention) computes the same for weights that never change, in `f32`, twice as fast, without gradients.
+//! [`self_attention`](super::self_attention) computes the same for constant weights, in `f32`, twice as fast, without gradients.
 
 use super::{ForEachItem, Matrix, Real, matmul, softmax_gradient, sum};
 use crate::memory::Memory;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Attention with several heads (Vaswani et al. 2017): of queries, keys and values, for each head `softmax(q · kᵀ / √n) · v`, n = `width` /
-/// `heads`. Rows [frames of all clips, width] hold the elements of one head after those of another; each clip attends to its own frames.
+/// Multi-head attention (Vaswani et al. 2017). For each head it computes `softmax(q · kᵀ / √n) · v` of queries, keys and values, n =
+/// `width` / `heads`. Rows [frames of all clips, width] have the elements of one head after those of another. Each clip attends to its own
+/// frames.
 #[derive(Debug, Clone)]
 pub(crate) struct Attention {
     pub(crate) width: usize,
     pub(crate) heads: usize,
-    /// Frames of each clip.
+    /// Number of frames of each clip.
     pub(crate) lengths: Vec<usize>,
     pub(crate) memory: Memory,
 }
 
-/// Queries, keys and values of all clips, or the gradients for them.
+/// Queries, keys and values of all clips, or their gradients.
 type Qkv<T> = [Vec<T>; 3];
 
 impl Attention {
-    /// What each frame gets of the others.
+    /// Returns the attention output of each frame.
     pub(crate) fn forward<T: Real>(&self, [q, k, v]: &Qkv<T>) -> Vec<T> {
         let mut out = vec![T::ZERO; q.len()];
         let clips =
@@ -39,7 +40,7 @@ impl Attention {
         out
     }
 
-    /// The gradients for queries, keys and values from `dout`, that for the output. The shares are computed again.
+    /// Returns the gradients for queries, keys and values from `dout`, the gradient for the output. Attention weights are computed again.
     pub(crate) fn backward<T: Real>(&self, [q, k, v]: &Qkv<T>, dout: &[T]) -> Qkv<T> {
         let mut gradients = [(); 3].map(|()| vec![T::ZERO; q.len()]);
         let [dq, dk, dv] = &mut gradients;
@@ -68,34 +69,34 @@ impl Attention {
         gradients
     }
 
-    /// Elements of a head.
+    /// Number of elements of a head.
     fn size(&self) -> usize {
         self.width / self.heads
     }
 
-    /// The place of each head's first element in a row.
+    /// Returns the index of each head's first element in a row.
     fn heads(&self) -> impl Iterator<Item = usize> {
         (0..self.width).step_by(self.size())
     }
 
-    /// Queries are multiplied by it.
+    /// The factor of the queries.
     fn scale<T: Real>(&self) -> T {
         T::from_f64(1.0 / (self.size() as f64).sqrt())
     }
 
-    /// The elements of the head that begins at `head`, of rows of one clip.
+    /// Returns the elements of the head that begins at `head`, from rows of one clip.
     fn of_head<'a, T: Real>(&self, rows: &'a [T], head: usize) -> Matrix<'a, T> {
         Matrix::with_row_stride(&rows[head..], rows.len() / self.width, self.size(), self.width)
     }
 
-    /// How much of each frame's value each frame takes: softmax(q · kᵀ / √n) [frames, frames].
+    /// Computes attention weights: softmax(q · kᵀ / √n) [frames, frames].
     fn shares<T: Real>(&self, [q, k]: [&[T]; 2], head: usize, shares: &mut [T]) {
         let frames = q.len() / self.width;
         matmul(shares, frames, false, self.of_head(q, head), self.of_head(k, head).transposed());
         Arch::new().dispatch(Softmax { rows: shares, width: frames, scale: self.scale() });
     }
 
-    /// The rows of each clip.
+    /// Returns the rows of each clip.
     fn clips<'a, T>(&self, mut rows: &'a [T]) -> Vec<&'a [T]> {
         let clip = |length: &usize| {
             let (clip, rest) = rows.split_at(length * self.width);
@@ -105,7 +106,7 @@ impl Attention {
         self.lengths.iter().map(clip).collect()
     }
 
-    /// The same for rows that are written.
+    /// Like [`Self::clips`], for mutable rows.
     fn clips_mut<'a, T>(&self, mut rows: &'a mut [T]) -> Vec<&'a mut [T]> {
         let clip = |length: &usize| {
             let (clip, rest) = std::mem::take(&mut rows).split_at_mut(length * self.width);
@@ -116,7 +117,7 @@ impl Attention {
     }
 }
 
-/// Softmax of each row, multiplied by `scale` before.
+/// Multiplies each row by `scale`, then applies softmax.
 struct Softmax<'a, T> {
     rows: &'a mut [T],
     width: usize,

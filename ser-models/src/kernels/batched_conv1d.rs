@@ -1,4 +1,4 @@
-//! A batch's convolution over one axis in steps of 1, with what follows it, split among threads.
+//! A batch's convolution over one axis with stride 1 and the epilogue, split among threads.
 
 use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS};
 use super::direct_conv1d::DirectConv1d;
@@ -7,14 +7,14 @@ use super::window::Placed;
 use super::{Epilogue, ForEachItem, Real, sum, vectorized};
 use rayon::prelude::*;
 
-/// Positions that clips side by side have at most, so that they stay in the cache.
+/// The largest number of positions of concatenated clips, so that they stay in the cache.
 const POSITIONS: usize = 320;
-/// Multiplications that are worth a thread's while.
+/// Number of multiplications from which splitting among threads pays.
 const WORTH_SPLITTING: usize = 1 << 19;
-/// Output channels that go together in registers.
+/// Number of output channels that are computed together in registers.
 const TOGETHER: usize = 8;
 
-/// One convolution of this kind.
+/// A batch's convolution over one axis with stride 1.
 #[derive(Debug)]
 pub(super) struct BatchedConv1d<'a> {
     shape: &'a ConvShape,
@@ -22,7 +22,7 @@ pub(super) struct BatchedConv1d<'a> {
 }
 
 impl<'a> BatchedConv1d<'a> {
-    /// `None` for any other convolution.
+    /// Returns `None` for any other convolution.
     pub(crate) fn of(shape: &'a ConvShape) -> Option<Self> {
         let [rows, columns] = shape.windows;
         let most = (POSITIONS / columns.output).min(shape.batch / UNITS).max(1);
@@ -31,7 +31,7 @@ impl<'a> BatchedConv1d<'a> {
         Some(Self { shape, direct: direct.flatten()? })
     }
 
-    /// As [`convolve`](super::convolve).
+    /// Like [`convolve`](super::convolve).
     pub(crate) fn forward<T: Real>(
         &self,
         [x, weight, bias]: [&[T]; 3],
@@ -77,7 +77,7 @@ impl<'a> BatchedConv1d<'a> {
         });
     }
 
-    /// As [`convolve_backward`](super::convolve_backward).
+    /// Like [`convolve_backward`](super::convolve_backward).
     pub(crate) fn backward<T: Real>(
         &self,
         [x, weight]: [&[T]; 2],

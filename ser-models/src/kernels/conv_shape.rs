@@ -1,4 +1,4 @@
-//! The sizes of a convolution, and what its algorithms share.
+//! The sizes of a convolution, and code that its algorithms share.
 
 use super::epilogue::split;
 use super::window::Placed;
@@ -6,11 +6,11 @@ use super::{Epilogue, ForEachItem, Real};
 use crate::memory::Memory;
 use rayon::prelude::*;
 
-/// Parts that a batch is split into at least, so that there is work for several threads.
+/// The smallest number of parts that a batch is split into, so that several threads have work.
 pub(super) const UNITS: usize = 4;
-/// Batches below this are split within clips.
+/// Batches with fewer clips are split within clips.
 pub(super) const SMALL: usize = 4;
-/// Parts of a batch, each with its own sum of weight gradients.
+/// The number of parts of a batch, each with its own sum of weight gradients.
 pub(super) const PARTS: usize = 8;
 
 /// All sizes of one convolution.
@@ -23,7 +23,7 @@ pub(crate) struct ConvShape {
     pub(crate) windows: [Placed; 2],
     /// Whether a backward pass may follow.
     pub(crate) training: bool,
-    /// Where scratch memory comes from.
+    /// The source of scratch memory.
     pub(crate) memory: Memory,
 }
 
@@ -44,7 +44,7 @@ impl ConvShape {
         self.out_channels * self.out_plane()
     }
 
-    /// Taps of the window.
+    /// Number of taps of the window.
     pub(super) fn taps(&self) -> usize {
         self.windows[0].kernel * self.windows[1].kernel
     }
@@ -54,8 +54,8 @@ impl ConvShape {
         self.in_channels * self.taps()
     }
 
-    /// The sums of the weights' and the biases' gradients over parts of `part` clips: `gradients` gets x and ∂y of a part, its argmax, and
-    /// the place of its ∂x if that is wanted.
+    /// Returns the gradients for weights and biases, summed over parts of `part` clips. `gradients` gets x and ∂y of a part, its argmax,
+    /// and a slice for its ∂x if that is wanted.
     pub(super) fn add_parts<T: Real>(
         &self,
         part: usize,
@@ -77,7 +77,7 @@ impl ConvShape {
     }
 }
 
-/// The sums over all parts of a batch.
+/// Returns the sums over all parts of a batch.
 fn add_sums<T: Real>(parts: Vec<[Vec<T>; 2]>) -> [Vec<T>; 2] {
     const BLOCK: usize = 1 << 13;
     let mut parts = parts.into_iter();

@@ -1,4 +1,4 @@
-//! Convolution over one or two axes, with what follows it and its gradients: by the algorithm that suits its sizes.
+//! Convolution over one or two axes with its epilogue and its gradients, by the algorithm that suits its sizes.
 
 use super::batched_conv1d::BatchedConv1d;
 use super::direct_conv2d::DirectConv2d;
@@ -6,8 +6,8 @@ use super::im2col::Im2col;
 use super::winograd::Winograd;
 use super::{ConvShape, Epilogue, Real};
 
-/// `y` [batch, out_channels, …], and its argmax if there is room for it, of `x` [batch, in_channels, …], `weight`
-/// [out_channels, in_channels, …] and `bias` [out_channels].
+/// Writes the output [batch, out_channels, …] of `x` [batch, in_channels, …], `weight` [out_channels, in_channels, …] and `bias`
+/// [out_channels] to `y`, and its argmax if there is room for it.
 pub(crate) fn convolve<T: Real>(
     shape: &ConvShape,
     inputs: [&[T]; 3],
@@ -26,8 +26,8 @@ pub(crate) fn convolve<T: Real>(
     }
 }
 
-/// Gradients for weight and bias from `dy`, the gradient for the output of [`convolve`], and its argmax; that for `x` is
-/// written to `dx`, if there is one.
+/// Returns the gradients for weight and bias from `dy`, the gradient for the output of [`convolve`], and its argmax. If `dx` exists, the
+/// gradient for `x` is written to it.
 pub(crate) fn convolve_backward<T: Real>(
     shape: &ConvShape,
     inputs: [&[T]; 2],

@@ -1,11 +1,11 @@
-//! Convolution over one axis in steps of 1, straight from the input, with its gradients.
+//! Convolution over one axis with stride 1, directly on the input, with its gradients.
 //!
-//! im2col has no use here: through one tap, neighbouring output positions read neighbouring input positions. Some clips lie side by side in
-//! one padded row for each channel, each with room for the zeros around it, and [`super::taps`] sums. The gradient for the input is such a
-//! convolution too, of the gradient for the output with flipped kernels. For that of the weights the input is transposed, so that
-//! registers hold channels and the sum goes over positions.
+//! im2col is not needed here: through one tap, adjacent output positions read adjacent input positions. Several clips are concatenated in
+//! one padded row for each channel, with zeros around each clip, and [`super::taps`] computes the sums. The gradient for the input is such
+//! a convolution too, of the gradient for the output with flipped kernels. For the gradient of the weights, the input is transposed, so
+//! that registers hold channels and the sum runs over positions.
 //!
-//! Each number is summed in one order, whatever is computed beside it: how the work is split does not change a bit.
+//! The order of each sum is fixed, so the split of the work does not change a bit.
 
 use super::taps::{LANES, add_up};
 use super::window::Placed;
@@ -14,80 +14,80 @@ use crate::memory::{Buffer, Memory};
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// Elements of a row of the transposed input: two registers, so that rows are few enough to stay in the cache.
+/// Elements in a row of the transposed input: two registers, so that rows are few enough to stay in the cache.
 const WIDTH: usize = 2 * LANES;
-/// Channels below which registers of channels would be all but empty.
+/// With fewer channels, registers of channels would be almost empty.
 const NARROW: usize = 8;
 
-/// Where clips lie side by side, for one convolution.
+/// The layout of concatenated clips for one convolution.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DirectConv1d<'a> {
     window: Placed,
-    /// Clips in a row.
+    /// Number of clips in a row.
     pub(crate) clips: usize,
     memory: &'a Memory,
 }
 
 impl<'a> DirectConv1d<'a> {
-    /// For a window in steps of 1 that does not reach farther than its clips; the number of clips, up to `most`, that wastes
-    /// least.
+    /// Makes the layout for a window with stride 1 whose reach is no longer than a clip. It has the number of clips, at most `most`, with
+    /// the least waste.
     pub(crate) fn new(window: Placed, most: usize, memory: &'a Memory) -> Option<Self> {
         let with = |clips| Self { window, clips, memory };
         let fits = window.stride == 1 && with(1).reach() <= window.input;
-        // The waste in thousandths; the first of equals is the smallest.
+        // The waste in thousandths. Of equal values `min_by_key` takes the first, with the fewest clips.
         let waste = |clips: &usize| with(*clips).stride() * 1000 / (clips * window.output);
         fits.then(|| with((1..=most).min_by_key(waste).unwrap_or(1)))
     }
 
-    /// Positions from a kernel's first tap to its last.
+    /// Distance from a kernel's first tap to its last, in positions.
     fn reach(&self) -> usize {
         (self.window.kernel - 1) * self.window.dilation
     }
 
-    /// How far the clips of a row are apart.
+    /// Distance from the start of a clip in a row to the start of the next.
     pub(crate) fn period(&self) -> usize {
         self.window.input.max(self.window.output) + self.reach()
     }
 
-    /// From the first position of the first clip to the last of the last.
+    /// Number of positions from the first of the first clip to the last of the last clip.
     fn positions(&self) -> usize {
         (self.clips - 1) * self.period() + self.window.input.max(self.window.output)
     }
 
-    /// How far the rows of what comes out are apart.
+    /// Distance from one output row to the next.
     pub(crate) fn stride(&self) -> usize {
         self.positions().next_multiple_of(LANES)
     }
 
-    /// How far the padded rows of what goes in are apart.
+    /// Distance from one padded input row to the next.
     fn row(&self) -> usize {
         self.stride() + self.reach()
     }
 
-    /// Where the first position of the first clip lies in a padded row of gradients for the output.
+    /// Index of the first clip's first position in a padded row of gradients for the output.
     pub(crate) fn flipped_before(&self) -> usize {
         self.reach() - self.window.before
     }
 
-    /// Multiplications for one output channel.
+    /// Number of multiplications for one output channel.
     pub(crate) fn work(&self, in_channels: usize) -> usize {
         in_channels * self.window.kernel * self.stride()
     }
 
-    /// Padded rows of zeros, one for each channel.
+    /// Returns padded rows of zeros, one for each channel.
     pub(crate) fn rows<T: Real>(&self, channels: usize) -> Buffer<T> {
         let mut rows = self.memory.buffer(channels * self.row());
         rows.fill(T::ZERO);
         rows
     }
 
-    /// The place of a clip of `length` positions in a padded row, with `before` zeros before the clip.
+    /// Returns the range of a clip of `length` positions in a padded row, with `before` zeros before the clip.
     pub(crate) fn place(&self, channel: usize, clip: usize, before: usize, length: usize) -> Range<usize> {
         let start = channel * self.row() + clip * self.period() + before;
         start..start + length
     }
 
-    /// Clips [clips, channels, input] in padded rows.
+    /// Copies clips [clips, channels, input] to padded rows.
     pub(crate) fn padded<T: Real>(&self, x: &[T], channels: usize) -> Buffer<T> {
         let mut rows = self.rows(channels);
         for (i, x) in x.chunks_exact(self.window.input).enumerate() {
@@ -97,8 +97,8 @@ impl<'a> DirectConv1d<'a> {
         rows
     }
 
-    /// `z` [channels, stride] of padded rows `x`, `weight` [channels, in_channels, kernel] and `bias` [channels]. What lies
-    /// between the clips means nothing.
+    /// Computes `z` [channels, stride] from padded rows `x`, `weight` [channels, in_channels, kernel] and `bias` [channels]. Values between
+    /// the clips are meaningless.
     pub(crate) fn run<T: Real>(&self, x: &[T], weight: &[T], bias: &[T], z: &mut [T]) {
         let (row, window) = (self.row(), self.window);
         let taps = |c| (0..window.kernel).map(move |tap| c * row + tap * window.dilation);
@@ -106,8 +106,8 @@ impl<'a> DirectConv1d<'a> {
         add_up(&offsets, (self.stride(), self.positions()), [x, weight, bias], z);
     }
 
-    /// The weights [out_channels, in_channels, kernel] as the gradient for the input needs them: [in_channels,
-    /// out_channels, kernel], the taps in reverse.
+    /// Rearranges the weights [out_channels, in_channels, kernel] for the gradient for the input: [in_channels, out_channels, kernel], with
+    /// the taps in reverse order.
     pub(crate) fn flipped_kernels<T: Real>(&self, weight: &[T], in_channels: usize) -> Buffer<T> {
         let kernel = self.window.kernel;
         let (depth, out_channels) = (in_channels * kernel, weight.len() / (in_channels * kernel));
@@ -122,7 +122,7 @@ impl<'a> DirectConv1d<'a> {
         flipped
     }
 
-    /// The elements of a [`Self::weight_gradients`]'s sum.
+    /// Number of elements of the sum that [`Self::weight_gradients`] computes.
     pub(crate) fn gradient_size(&self, in_channels: usize, out_channels: usize) -> usize {
         let columns = if in_channels < NARROW { in_channels } else { in_channels.next_multiple_of(WIDTH) };
         columns * out_channels * self.window.kernel
@@ -159,7 +159,7 @@ impl<'a> DirectConv1d<'a> {
         }
     }
 
-    /// The weights' gradient [out_channels, in_channels, kernel] from the sum that [`Self::weight_gradients`] makes.
+    /// Returns the weights' gradient [out_channels, in_channels, kernel] from the sum that [`Self::weight_gradients`] computes.
     pub(crate) fn unpack_gradient<T: Real>(
         &self,
         sum: Vec<T>,
@@ -183,7 +183,7 @@ impl<'a> DirectConv1d<'a> {
     }
 }
 
-/// Up to [`WIDTH`] rows as columns of rows of [`WIDTH`] elements, with zeros where rows are missing.
+/// Transposes up to [`WIDTH`] rows to rows of [`WIDTH`] elements, with zeros for missing rows.
 fn transpose<T: Real>(x: &[T], row: usize, panel: &mut [T]) {
     if x.len() < row * WIDTH {
         panel.fill(T::ZERO);
@@ -197,7 +197,7 @@ fn transpose<T: Real>(x: &[T], row: usize, panel: &mut [T]) {
     }
 }
 
-/// `sum` [rows of dz, WIDTH] += `dz` · `panel` [positions, WIDTH].
+/// Computes `sum` [rows of dz, WIDTH] += `dz` · `panel` [positions, WIDTH].
 struct Gather<'a, T> {
     dz: &'a [&'a [T]],
     panel: &'a [T],
@@ -232,7 +232,7 @@ impl<T: Real> WithSimd for Gather<'_, T> {
     }
 }
 
-/// `N` registers from column `at` on of `M` rows.
+/// Computes `N` registers, from column `at`, of `M` rows.
 #[inline(always)]
 fn gather<S: Simd, T: Real, const M: usize, const N: usize>(
     simd: S,
@@ -270,7 +270,7 @@ mod tests {
     use super::super::window::{Padding, Window};
     use super::*;
 
-    /// Whole numbers, whose sums are exact.
+    /// Returns whole numbers, whose sums are exact.
     fn numbers<T: Real>(n: usize) -> Vec<T> {
         (0..n).map(|i| T::from_f64(((i * 7919 + 13) % 23) as f64 - 11.0)).collect()
     }

@@ -1,8 +1,8 @@
-//! A batch's convolution over images in steps of 1, straight from the input, with what follows it.
+//! A batch's convolution over images with stride 1 and the epilogue, directly on the input.
 //!
-//! The rows of an image are stored one after another, each with its zero padding. So through one tap, neighbouring output positions read
-//! neighbouring input positions, also from row to row. [`super::taps`] sums. The positions between the rows hold
-//! no valid results; they are removed before the next step.
+//! The rows of an image are stored one after another, each with its zero padding. So through one tap, adjacent output positions read
+//! adjacent input positions, even across rows. [`super::taps`] computes the sums. The positions between the rows have no valid results;
+//! they are removed before the next step.
 
 use super::conv_shape::{ConvShape, SMALL};
 use super::epilogue::split_mut;
@@ -15,16 +15,16 @@ use rayon::prelude::*;
 /// Output channels that are computed together. Their sums stay in the cache until the epilogue has run.
 const TOGETHER: usize = 8;
 
-/// Sums of pooled outputs that are computed together, at most: they stay in the first cache until they are pooled.
+/// The largest number of sums of pooled outputs that are computed together. They stay in the first-level cache until they are pooled.
 const SUMS: usize = 4608;
 
-/// One convolution of this kind.
+/// A batch's convolution over images with stride 1.
 #[derive(Debug)]
 pub(super) struct DirectConv2d<'a>(&'a ConvShape);
 
 impl<'a> DirectConv2d<'a> {
-    /// `None` for any other convolution, for windows that reach farther than the image (their zeros would fill the memory), and for
-    /// batches so small that clips are split among threads.
+    /// Returns `None` for any other convolution, for windows whose reach is longer than the image (their zeros would fill the memory), and
+    /// for batches so small that clips are split among threads.
     pub(super) fn of(shape: &'a ConvShape) -> Option<Self> {
         let [rows, columns] = shape.windows;
         let is_image = rows != Placed::SINGLE;
@@ -35,7 +35,7 @@ impl<'a> DirectConv2d<'a> {
         (is_image && steps && fits && shape.batch >= SMALL).then_some(direct)
     }
 
-    /// As [`convolve`](super::convolve).
+    /// Like [`convolve`](super::convolve).
     pub(super) fn forward<T: Real>(
         &self,
         [x, weight, bias]: [&[T]; 3],
@@ -79,7 +79,8 @@ impl<'a> DirectConv2d<'a> {
         });
     }
 
-    /// The outputs `y` of some channels from `first` on, a few rows at a time. `planes` of the batch come before the clip's.
+    /// Computes the outputs `y` of some channels, beginning with channel `first`, a few rows at a time. `planes` is the number of planes of
+    /// the batch before the clip's.
     fn pooled<T: Real>(
         &self,
         offsets: &[usize],
@@ -116,36 +117,36 @@ impl<'a> DirectConv2d<'a> {
         }
     }
 
-    /// Steps from a kernel's first tap to its last, in rows and columns.
+    /// Distance from a kernel's first tap to its last, in rows and columns.
     fn reach(&self) -> [usize; 2] {
         self.0.windows.map(|window| (window.kernel - 1) * window.dilation)
     }
 
-    /// Elements from the start of one padded row to the start of the next.
+    /// Distance from the start of one padded row to the start of the next.
     fn row(&self) -> usize {
         let columns = &self.0.windows[1];
         columns.input.max(columns.output) + self.reach()[1]
     }
 
-    /// Output positions of a plane, counting those between the rows.
+    /// Number of output positions of a plane, including those between the rows.
     fn positions(&self) -> usize {
         let [rows, columns] = &self.0.windows;
         (rows.output - 1) * self.row() + columns.output
     }
 
-    /// Elements from the sums of one channel to those of the next.
+    /// Distance from the sums of one channel to those of the next.
     fn stride(&self) -> usize {
         self.positions().next_multiple_of(LANES)
     }
 
-    /// Elements from one channel of the padded input to the next.
+    /// Distance from one channel of the padded input to the next.
     fn plane(&self) -> usize {
         let [down, right] = self.reach();
-        // Some rows alone end elsewhere in a register than the whole plane does.
+        // A group of rows may end at another place in a register than the whole plane.
         self.stride() + LANES + down * self.row() + right
     }
 
-    /// For each weight of an output channel, the offset of its first input position in the padded input.
+    /// Returns for each weight of an output channel the offset of its first input position in the padded input.
     fn offsets(&self) -> Vec<usize> {
         let [rows, columns] = &self.0.windows;
         let (row, plane) = (self.row(), self.plane());
@@ -154,7 +155,7 @@ impl<'a> DirectConv2d<'a> {
         (0..self.0.in_channels).flat_map(down).flat_map(right).collect()
     }
 
-    /// The planes of a clip with zeros around them.
+    /// Copies the planes of a clip and surrounds them with zeros.
     fn padded<T: Real>(&self, x: &[T]) -> Buffer<T> {
         let [rows, columns] = &self.0.windows;
         let (row, plane) = (self.row(), self.plane());

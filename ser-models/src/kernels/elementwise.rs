@@ -1,12 +1,12 @@
-//! Element by element, on all threads where there is enough to do.
+//! Element-wise functions, on all threads if there is enough work.
 
 use super::{ForEachItem, Real};
 use rayon::prelude::*;
 
-/// Elements that one thread takes at a time.
+/// Number of elements that one thread processes at a time.
 const BLOCK: usize = 1 << 15;
 
-/// `f` of every element.
+/// Returns `f` of every element.
 pub(crate) fn map<T: Real>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     let mut out = vec![T::ZERO; a.len()];
     out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).for_each_item(&|(out, a)| {
@@ -17,7 +17,7 @@ pub(crate) fn map<T: Real>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     out
 }
 
-/// `f` of every pair of elements of two slices of one length.
+/// Returns `f` of every pair of elements of two slices of the same length.
 pub(crate) fn map2<T: Real, U: Copy + Sync>(a: &[T], b: &[U], f: impl Fn(T, U) -> T + Sync) -> Vec<T> {
     debug_assert_eq!(a.len(), b.len());
     let mut out = vec![T::ZERO; a.len()];

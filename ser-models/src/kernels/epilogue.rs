@@ -1,46 +1,46 @@
-//! What follows a convolution or a normalisation, on one plane (a channel of an example) while it lies in the cache.
+//! The steps after a convolution or a normalisation, on one plane (a channel of an example) while it is in the cache.
 //!
-//! The gradient needs one byte for each element that comes out: the tap of the pooling window that won, or that nothing
-//! goes back because ReLU or dropout silenced it.
+//! The gradient needs one byte for each output element, its argmax: the tap with the largest value in the pooling window, or a mark that
+//! the gradient is zero because of ReLU, dropout or padding.
 
 use super::{PoolShape, Real, vectorized};
 
-/// The argmax of an element whose gradient goes nowhere.
+/// The argmax of an element without a gradient.
 const NO_GRADIENT: u8 = u8::MAX;
 
-/// One step.
+/// One step of an epilogue.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// `x · scale + shift`, a pair for each channel: a batch normalisation in inference.
     Affine(Vec<(f64, f64)>),
     /// `max(x, 0)`.
     Relu,
-    /// Dropout: what is kept of every `run` neighbouring elements, and by what that is multiplied.
+    /// Dropout: which of the groups of `run` consecutive elements are kept, and the factor of these.
     Drop { kept: Vec<bool>, run: usize, scale: f64 },
-    /// The largest value of each window, of less than 255 taps. At most one in an epilogue.
+    /// The largest value of each window, of less than 255 taps. There is at most one such step in an epilogue.
     Pool(PoolShape),
-    /// Zeros beyond the valid columns of each example, of `channels` planes with rows of `width`. The last step.
+    /// Zeros after the valid columns of each example, which has `channels` planes with rows of `width`. Must be the last step.
     Mask { lengths: Vec<usize>, channels: usize, width: usize },
 }
 
-/// Steps one after another.
+/// A sequence of steps.
 #[derive(Debug, Default)]
 pub(crate) struct Epilogue(pub(crate) Vec<Step>);
 
 impl Epilogue {
-    /// The most taps of a pooling window that an argmax of one byte can hold.
+    /// The largest number of taps of a pooling window whose argmax fits into one byte.
     pub(crate) const TAPS: usize = NO_GRADIENT as usize - 1;
 
     pub(crate) fn pool(&self) -> Option<&PoolShape> {
         self.0.iter().find_map(|step| if let Step::Pool(shape) = step { Some(shape) } else { None })
     }
 
-    /// Elements that come out of a plane of this size.
+    /// Returns the number of output elements for a plane of this size.
     pub(crate) fn output(&self, plane: usize) -> usize {
         self.pool().map_or(plane, PoolShape::out_plane)
     }
 
-    /// From the elements `z` of a plane to `y`, as [`Self::forward`]; `z` is empty where they lie in `y` already.
+    /// Computes `y` from the elements `z` of a plane, as [`Self::forward`]. `z` is empty if the elements are already in `y`.
     pub(crate) fn finish<T: Real>(&self, at: (usize, usize), z: &mut [T], y: &mut [T], argmax: &mut [u8]) {
         vectorized(
             #[inline(always)]
@@ -53,8 +53,8 @@ impl Epilogue {
         );
     }
 
-    /// From the elements `x` of a plane, which change, to `y`; without pooling `x` is not read and `y` changes in place.
-    /// Argmax are written if there are any. `plane` counts all planes, `channel` those of one example.
+    /// Computes `y` from the elements `x` of a plane, which are overwritten. Without pooling `x` is not read, and `y` changes in place.
+    /// Writes argmax if `argmax` is not empty. `plane` counts all planes, `channel` those of one example.
     #[inline(always)]
     pub(crate) fn forward<T: Real>(
         &self,
@@ -133,7 +133,8 @@ impl Epilogue {
         }
     }
 
-    /// How pooling can come first, without argmax: if only affine steps and ReLU come before it, which are monotonic, and masks behind it.
+    /// Returns the form of this epilogue that pools first, without argmax. It exists if only affine steps and ReLU, which are monotonic,
+    /// come before the pooling and only masks after it.
     pub(crate) fn pool_first(&self) -> Option<PoolFirst<'_>> {
         let at = self.0.iter().position(|step| matches!(step, Step::Pool(_)))?;
         let (before, rest) = self.0.split_at(at);
@@ -143,12 +144,12 @@ impl Epilogue {
         fits.then_some(PoolFirst { before, shape, masks })
     }
 
-    /// By what the gradients of what is alive are multiplied.
+    /// The factor of all gradients that are not zero.
     fn scale(&self) -> f64 {
         self.0.iter().map(|step| if let Step::Drop { scale, .. } = step { *scale } else { 1.0 }).product()
     }
 
-    /// The gradient for a plane from that of the output and its argmax.
+    /// Computes the gradient for a plane from that for the output and its argmax.
     #[inline(always)]
     pub(crate) fn backward<T: Real>(&self, argmax: &[u8], dy: &[T], dx: &mut [T]) {
         let scale = T::from_f64(self.scale());
@@ -165,7 +166,7 @@ impl Epilogue {
     }
 }
 
-/// `argmax` in `count` parts of `length`, the last of which may be shorter; empty parts where there is no argmax.
+/// Splits `argmax` into `count` parts of `length`, the last of which may be shorter. Returns empty parts if there is no argmax.
 pub(super) fn split(argmax: &[u8], length: usize, count: usize) -> Vec<&[u8]> {
     match argmax.is_empty() {
         true => vec![&[]; count],
@@ -173,7 +174,7 @@ pub(super) fn split(argmax: &[u8], length: usize, count: usize) -> Vec<&[u8]> {
     }
 }
 
-/// As [`split`], to be written.
+/// Like [`split`], for a mutable slice.
 pub(super) fn split_mut(argmax: &mut [u8], length: usize, count: usize) -> Vec<&mut [u8]> {
     match argmax.is_empty() {
         true => (0..count).map(|_| &mut [][..]).collect(),
@@ -181,8 +182,8 @@ pub(super) fn split_mut(argmax: &mut [u8], length: usize, count: usize) -> Vec<&
     }
 }
 
-/// Pooling before the steps that stand before it: these then run on its output only. Where they reverse the order of numbers, pooling is of
-/// numbers whose signs are reversed.
+/// Pooling before the steps that precede it, so that these run on its output only. If these steps reverse the order of numbers, the numbers
+/// are pooled with opposite signs.
 #[derive(Debug)]
 pub(crate) struct PoolFirst<'a> {
     before: &'a [Step],
@@ -191,13 +192,13 @@ pub(crate) struct PoolFirst<'a> {
 }
 
 impl PoolFirst<'_> {
-    /// Whether numbers of this channel must be pooled with reversed signs.
+    /// Whether numbers of this channel must be pooled with opposite signs.
     pub(crate) fn reverses(&self, channel: usize) -> bool {
         let negative = |step: &&Step| matches!(step, Step::Affine(pairs) if pairs[channel].0 < 0.0);
         self.before.iter().filter(negative).count() % 2 == 1
     }
 
-    /// All steps but pooling, on a plane of pooled numbers.
+    /// Applies all steps except pooling to a plane of pooled numbers.
     #[inline(always)]
     pub(crate) fn steps<T: Real>(&self, (plane, channel): (usize, usize), y: &mut [T]) {
         if self.reverses(channel) {
@@ -223,13 +224,13 @@ fn scale_and_shift<T: Real>((scale, shift): (f64, f64), values: &mut [T]) {
     values.iter_mut().for_each(|x| *x = *x * scale + shift);
 }
 
-/// A NaN fails the comparison and stays.
+/// Applies ReLU. A NaN fails the comparison and stays NaN.
 #[inline(always)]
 fn cut<T: Real>(values: &mut [T]) {
     values.iter_mut().for_each(|x| *x = if *x < T::ZERO { T::ZERO } else { *x });
 }
 
-/// Zeros beyond the valid columns.
+/// Sets the columns after the valid ones to zero.
 #[inline(always)]
 fn mask<T: Real>(valid: usize, width: usize, y: &mut [T]) {
     y.chunks_exact_mut(width).for_each(|row| row[valid..].fill(T::ZERO));

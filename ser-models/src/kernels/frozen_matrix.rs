@@ -1,9 +1,9 @@
-//! Products with large weights that never change, as the blocks of an encoder need them.
+//! Products with large constant weights, as in the blocks of an encoder.
 //!
-//! Weights are laid out once in panels of two registers' width, in the element type in which they came. Before its products
-//! a part of a panel is brought to `f32` in a buffer that stays in the cache for all rows: memory is read in the small type,
-//! sums are in `f32`. Each entry of a product is summed over the inner axis in order, whatever rows it is computed with: how
-//! many threads share the rows changes no bit.
+//! Weights are arranged once in panels as wide as two registers, in their original element type. Before its products a part of a panel is
+//! converted to `f32` in a buffer that stays in the cache for all rows. So memory is read in the small type, and sums are in `f32`. Each
+//! element of a product is summed over the inner axis in order, independently of other rows, so the number of threads does not change a
+//! bit.
 
 use super::frozen_values::FrozenValues;
 use super::integer_matrix::{IntegerMatrix, integer_matrix, round_row};
@@ -13,41 +13,41 @@ use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Registers across a panel.
+/// Number of registers across a panel.
 const REGISTERS: usize = 2;
-/// Inner elements that are summed before the next part of a panel is fetched: with two registers of 16 numbers, 32 KiB.
+/// Number of inner elements that are summed before the next part of a panel is fetched. With two registers of 16 numbers a part has 32 KiB.
 const PART: usize = 256;
-/// Rows that are worth a thread of their own.
+/// Number of rows from which another thread pays.
 const ROWS_PER_THREAD: usize = 24;
 
-/// A matrix that rows are multiplied with: `y = x · weightᵀ + bias`.
+/// A constant matrix that multiplies rows: `y = x · weightᵀ + bias`.
 ///
-/// With weights in eight bits rows are rounded too, each to 255 steps between plus and minus its largest.
+/// With 8-bit weights, rows are rounded too: each to 255 steps between plus and minus its largest absolute value.
 #[derive(Debug)]
 pub(crate) struct FrozenMatrix {
     panels: Panels,
-    /// One for each column and for those of zeros.
+    /// The bias of each column, including columns of zeros.
     bias: Vec<f32>,
     depth: usize,
-    /// Columns of a panel.
+    /// Number of columns of a panel.
     width: usize,
 }
 
-/// How the weights lie in memory.
+/// The layout of the weights in memory.
 #[derive(Debug)]
 enum Panels {
-    /// `data[panel][k][column]`, zeros beyond the last column.
+    /// `data[panel][k][column]`, with zeros after the last column.
     Values(FrozenValues),
     Integers(Box<dyn IntegerMatrix>),
 }
 
 impl FrozenMatrix {
-    /// Of weights [columns, depth] and a bias for each column.
+    /// Makes a matrix from weights [columns, depth] and a bias for each column.
     pub(crate) fn new(values: &FrozenValues, bias: &[f32], depth: usize) -> Self {
         Self::laid_out(values, bias, depth, true)
     }
 
-    /// The same that multiplies whole numbers as such only where `integers` is set.
+    /// Like [`Self::new`], but uses integer products only if `integers` is true.
     fn laid_out(values: &FrozenValues, bias: &[f32], depth: usize, integers: bool) -> Self {
         struct Width;
         impl WithSimd for Width {
@@ -80,13 +80,13 @@ impl FrozenMatrix {
         Self { panels: Panels::Values(panels), bias: padded(bias, width), depth, width }
     }
 
-    /// The columns with those of zeros: how many elements of each row a product writes.
+    /// Number of columns including those of zeros, which is the number of elements that a product writes to each row.
     pub(crate) fn padded(&self) -> usize {
         self.bias.len()
     }
 
-    /// The product of as many rows as `out` has, each `out_stride` elements long, of which the first [`Self::padded`] are
-    /// written. On all threads where that pays.
+    /// Computes the product of as many rows as `out` has. Each is `out_stride` elements long, of which the first [`Self::padded`] are
+    /// written. Uses all threads if that pays.
     pub(crate) fn product(&self, x: Rows<'_>, out: &mut [f32], out_stride: usize, finish: Finish) {
         assert!(self.padded() <= out_stride, "the rows of a product overlap");
         let rows = out.len() / out_stride;
@@ -108,7 +108,7 @@ impl FrozenMatrix {
         }
     }
 
-    /// Brings the elements `from..from + depth` of a panel to `f32`.
+    /// Converts the elements `from..from + depth` of a panel to `f32`.
     #[inline(always)]
     fn expand(&self, panels: &FrozenValues, panel: usize, (from, depth): (usize, usize), to: &mut [f32]) {
         let width = self.width;
@@ -128,7 +128,7 @@ impl FrozenMatrix {
     }
 }
 
-/// The transpose of [columns, depth] in panels.
+/// Arranges the transpose of [columns, depth] in panels.
 fn panels<T: Copy + Default>(values: &[T], depth: usize, width: usize) -> Vec<T> {
     let columns = values.len() / depth.max(1);
     let mut data = vec![T::default(); columns.next_multiple_of(width) * depth];
@@ -148,7 +148,7 @@ struct Product<'a> {
     finish: Finish,
 }
 
-/// Number of rows that are multiplied together if `left` rows are left: as many as there are registers for their sums.
+/// Returns the number of rows to multiply together if `left` rows are left: as many as there are registers for their sums.
 #[inline(always)]
 fn tile_rows<S: Simd>(left: usize) -> usize {
     match left {
@@ -168,7 +168,7 @@ impl WithSimd for Product<'_> {
         let FrozenMatrix { depth, width, bias, .. } = matrix;
         let (depth, width) = (*depth, *width);
         let rows = out.len() / out_stride;
-        // The rows of a tile side by side, so that one address leads to all of them.
+        // The rows of a tile are interleaved, so that one address is enough for all of them.
         let mut sides = vec![0.0; rows * depth];
         let mut rounded = if matches!(panels, FrozenValues::I8(..)) { vec![0.0; depth] } else { Vec::new() };
         let mut row = 0;
@@ -192,7 +192,7 @@ impl WithSimd for Product<'_> {
                 let weights = &mut buffer[..part * width];
                 matrix.expand(panels, panel, (from, part), weights);
                 let weights = S::as_simd_f32s(weights).0.as_chunks().0;
-                // The first part begins with the bias, later ones with what is there.
+                // The sums of the first part start with the bias, those of later parts with the previous sums.
                 let bias = (from == 0).then_some(bias);
                 let add = from > 0 || finish.add;
                 let mut row = 0;
@@ -219,18 +219,18 @@ impl WithSimd for Product<'_> {
     }
 }
 
-/// A few rows side by side times a part of one panel.
+/// A few interleaved rows times a part of one panel.
 struct Tile<'a, W> {
     x: &'a [f32],
     weights: &'a [[W; REGISTERS]],
     bias: Option<&'a [f32]>,
-    /// Whether what is there counts.
+    /// Whether the products are added to the present values of the output.
     add: bool,
     out_stride: usize,
 }
 
 impl<W: Copy> Tile<'_, W> {
-    /// `M` rows.
+    /// Multiplies `M` rows.
     #[inline(always)]
     fn multiply<S: Simd<f32s = W>, const M: usize>(self, simd: S, out: &mut [f32]) {
         let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; M];
@@ -294,7 +294,7 @@ mod tests {
                     let stride = depth + rows % 3;
                     let mut x: Vec<f32> = (0..rows * stride).map(|i| number(i + 3)).collect();
                     if rounds {
-                        // A row whose largest is 127 is not changed by its rounding.
+                        // Rounding does not change a row of whole numbers whose largest absolute value is 127.
                         x.chunks_exact_mut(stride).for_each(|row| row[0] = 127.0);
                     }
                     for (add, gelu) in [(false, false), (true, false), (false, true), (true, true)] {

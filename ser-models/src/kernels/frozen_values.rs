@@ -1,20 +1,20 @@
-//! Weights that never change, in the element type in which they came.
+//! Constant weights in their original element type.
 
 use half::f16;
 
-/// Weights [columns, depth] in row-major order, as a file has them: each row gives one column of a product.
+/// Weights [columns, depth] in row-major order, as in a file. Each row is the weights of one column of a product.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FrozenValues {
-    /// As they are.
+    /// Single precision.
     F32(Vec<f32>),
     /// Half precision.
     F16(Vec<f16>),
-    /// Whole numbers, and for each row what they are multiplied by.
+    /// 8-bit integers, and a scale for each row.
     I8(Vec<i8>, Vec<f32>),
 }
 
 impl FrozenValues {
-    /// Their number.
+    /// Number of weights.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
@@ -23,7 +23,7 @@ impl FrozenValues {
         }
     }
 
-    /// In `f32`.
+    /// Converts the weights to `f32`.
     pub(crate) fn to_f32(&self) -> Vec<f32> {
         match self {
             Self::F32(values) => values.clone(),
@@ -35,7 +35,7 @@ impl FrozenValues {
         }
     }
 
-    /// Every `step`-th element from `first` on: of weights [rows, channels, taps] those of one tap.
+    /// Returns every `step`-th element beginning with `first`: the weights of one tap from [rows, channels, taps].
     pub(crate) fn every(&self, step: usize, first: usize) -> Self {
         fn pick<T: Copy>(values: &[T], step: usize, first: usize) -> Vec<T> {
             values.iter().skip(first).step_by(step).copied().collect()
@@ -47,7 +47,7 @@ impl FrozenValues {
         }
     }
 
-    /// These rows and then those of the other; in `f32` where their types differ.
+    /// Appends the rows of `other`. If the types differ, both are converted to `f32`.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::F16(a), Self::F16(b)) => Self::F16([a, b].concat()),

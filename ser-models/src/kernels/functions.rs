@@ -1,11 +1,11 @@
 //! Logistic function, hyperbolic tangent, exponential and GELU, in loops that the compiler turns into vector instructions.
 //!
-//! In `f32` all stand on eˣ − 1 = 2ⁿ · (eʳ − 1) + (2ⁿ − 1) with n = ⌊x / ln 2⌉ and |r| ≤ ln 2 / 2, where eʳ − 1 is its
-//! Taylor polynomial of degree 7, whose remainder r⁸ / 8! is below 6·10⁻⁹. Measured against `f64` over all of `f32`'s
-//! range: the logistic function is within 1.5·10⁻⁷ of its value, relative and so also absolute, down to −87, below which it
-//! stays at 1.6·10⁻³⁸; the tangent is within 2.5·10⁻⁷, relative also near 0; eˣ is within 3·10⁻⁷, relative; GELU within
-//! 2·10⁻⁶ for |x| ≤ 20, absolute, and its derivative within 5·10⁻⁷. NaN stays NaN. In `f64` all are the standard library's, and
-//! erf is libm's, so that finite differences hold.
+//! In `f32` all functions use eˣ − 1 = 2ⁿ · (eʳ − 1) + (2ⁿ − 1) with n = ⌊x / ln 2⌉ and |r| ≤ ln 2 / 2, where eʳ − 1 is its Taylor
+//! polynomial of degree 7, whose remainder r⁸ / 8! is below 6·10⁻⁹. Errors measured against `f64` over the whole range of `f32`: the
+//! logistic function within 1.5·10⁻⁷ of its value, relative and therefore also absolute, down to −87, below which it stays at 1.6·10⁻³⁸;
+//! the tangent within 2.5·10⁻⁷, relative even near 0; eˣ within 3·10⁻⁷, relative; GELU within 2·10⁻⁶ for |x| ≤ 20, absolute, and its
+//! derivative within 5·10⁻⁷. NaN stays NaN. In `f64` all functions are the standard library's, and erf is libm's, so that finite
+//! differences are accurate.
 
 /// 1 / √(2π), the density of the normal distribution at 0.
 const DENSITY_AT_0: f64 = 0.398_942_280_401_432_7;
@@ -13,18 +13,18 @@ const DENSITY_AT_0: f64 = 0.398_942_280_401_432_7;
 pub(super) mod f32 {
     use pulp::Simd;
 
-    /// `a · b + c`; rounded once where that costs nothing.
+    /// `a · b + c`, rounded once if that takes no more time.
     #[inline(always)]
     fn multiply_add<S: Simd>(a: f32, b: f32, c: f32) -> f32 {
         if S::IS_SCALAR { a * b + c } else { a.mul_add(b, c) }
     }
 
-    /// (2ⁿ, 2ⁿ · (eʳ − 1)) of eˣ, for |x| ≤ 87. A NaN stays one in the second.
+    /// Returns (2ⁿ, 2ⁿ · (eʳ − 1)) of eˣ, for |x| ≤ 87. For NaN the second value is NaN.
     #[inline(always)]
     fn exponential<S: Simd>(x: f32) -> (f32, f32) {
-        // Adding 1.5 · 2²³ leaves the nearest whole number in the last bits.
+        // Adding 1.5 · 2²³ puts the nearest whole number into the last bits.
         const ROUND: f32 = 12_582_912.0;
-        // ln 2 in two parts, of which the first has so few bits that its products with n are exact.
+        // ln 2 is split into two parts. The first has so few bits that its products with n are exact.
         const LN2_HIGH: f32 = 0.693_359_4;
         const LN2_LOW: f32 = -2.121_944_4e-4;
         let shifted = x * std::f32::consts::LOG2_E + ROUND;
@@ -38,7 +38,7 @@ pub(super) mod f32 {
         (power, power * multiply_add::<S>(sum * r, r, r))
     }
 
-    /// eˣ for x ≤ 0; 0 below −87.
+    /// eˣ for x ≤ 0. Returns 0 below −87.
     #[inline(always)]
     pub(in super::super) fn exp_of_negative<S: Simd>(x: f32) -> f32 {
         let cut = if x < -87.0 { -87.0 } else { x };
@@ -46,7 +46,7 @@ pub(super) mod f32 {
         if x < -87.0 { 0.0 } else { power + rest }
     }
 
-    /// (2 · Φ(x), e^(−x²/2)) with the normal distribution's Φ(x) = (1 + erf(x / √2)) / 2.
+    /// Returns (2 · Φ(x), e^(−x²/2)) with the normal distribution function Φ(x) = (1 + erf(x / √2)) / 2.
     ///
     /// erf is Abramowitz and Stegun's 7.1.26 (1964), within 1.5·10⁻⁷ of its value.
     #[inline(always)]
@@ -58,7 +58,7 @@ pub(super) mod f32 {
             sum = multiply_add::<S>(sum, t, factor);
         }
         let power = exp_of_negative::<S>(-z * z);
-        // 1 − erf(z), and so twice the smaller of Φ(x) and Φ(−x).
+        // This is 1 − erf(z), which is twice the smaller of Φ(x) and Φ(−x).
         let tail = sum * t * power;
         (if x < 0.0 { tail } else { 2.0 - tail }, power)
     }
@@ -79,7 +79,7 @@ pub(super) mod f32 {
     /// `1 / (1 + e⁻ˣ)`.
     #[inline(always)]
     pub(in super::super) fn sigmoid<S: Simd>(x: f32) -> f32 {
-        // Comparisons that a NaN fails, unlike `clamp`, become one instruction each.
+        // Unlike `clamp`, comparisons that a NaN fails compile to one instruction each.
         let x = if x < -87.0 { -87.0 } else { x };
         let x = if x > 87.0 { 87.0 } else { x };
         let (power, rest) = exponential::<S>(-x);
@@ -97,7 +97,7 @@ pub(super) mod f32 {
     }
 }
 
-// The instruction set is named as for `f32`, so that both are called alike.
+// The instruction set is a parameter as for `f32`, so that both modules have the same interface.
 #[cfg(any(test, feature = "f64"))]
 #[allow(clippy::extra_unused_type_parameters)]
 pub(super) mod f64 {
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    /// The normal distribution, by its series for small arguments and its continued fraction for large ones.
+    /// The normal distribution function, by its series for small arguments and its continued fraction for large ones.
     fn normal(x: f64) -> f64 {
         let density = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
         if x.abs() < 3.0 {

@@ -1,11 +1,11 @@
 //! Convolution over one or two axes as blocked im2col and matrix products, with its gradients. A sequence is an image
 //! of one row.
 //!
-//! Column j of the matrix `columns` holds what output position j sees: `columns[(c · kernel_h + p) · kernel_w + q, j] =
-//! x[c, row · stride_h + p · dilation_h − before_h, column · stride_w + q · dilation_w − before_w]`, zero outside. Then `y
-//! = weight · columns + bias`, `∂weight = ∂y · columnsᵀ`, and `∂x` gathers `weightᵀ · ∂y` back to where each column entry
-//! came from. The matrix is made for a tile of output positions and a few input channels at a time, so that it stays in
-//! the cache; short clips are put side by side in a tile, so that the products stay large enough to be fast.
+//! Column j of the matrix `columns` has the inputs of output position j: `columns[(c · kernel_h + p) · kernel_w + q, j] = x[c, row ·
+//! stride_h + p · dilation_h − before_h, column · stride_w + q · dilation_w − before_w]`, zero outside. Then `y = weight · columns + bias`,
+//! `∂weight = ∂y · columnsᵀ`, and `∂x` sums each element of `weightᵀ · ∂y` at the input position that it came from. The matrix is made for
+//! a tile of output positions and a few input channels at a time, so that it stays in the cache. Short clips are concatenated in a tile, so
+//! that the products are large enough to be fast.
 
 use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS};
 use super::epilogue::split_mut;
@@ -14,14 +14,14 @@ use crate::memory::Buffer;
 use rayon::prelude::*;
 use std::ops::{Deref, Range};
 
-/// Output positions that clips side by side should have.
+/// Number of output positions that concatenated clips should have.
 const POSITIONS: usize = 800;
-/// Output positions of a tile: a multiple of the rows that `gemm` computes at once, so that none are wasted.
+/// Number of output positions of a tile: a multiple of the rows that `gemm` computes at once, so that none are wasted.
 const TILE: usize = 384;
-/// Elements of the im2col matrix at a time.
+/// Number of elements of the im2col matrix at a time.
 const BLOCK: usize = 1 << 16;
 
-/// A convolution by this algorithm.
+/// A convolution by im2col.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Im2col<'a>(pub(super) &'a ConvShape);
 
@@ -33,25 +33,25 @@ impl Deref for Im2col<'_> {
     }
 }
 
-/// Neighbouring output positions of one row of one clip.
+/// Consecutive output positions in one row of one clip.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     clip: usize,
     row: usize,
     /// The first column.
     column: usize,
-    /// Where it begins in its tile.
+    /// The position in the tile at which the run begins.
     at: usize,
     length: usize,
 }
 
 impl Im2col<'_> {
-    /// Clips that are convolved side by side, so that products are large enough to be fast.
+    /// Number of clips that are convolved together, so that products are large enough to be fast.
     fn unit(&self) -> usize {
         (POSITIONS / self.out_plane()).min(self.batch.div_ceil(UNITS)).max(1)
     }
 
-    /// Ranges of `tile` positions each; the last one takes the rest.
+    /// Returns ranges of `tile` positions each. The last one includes the remainder.
     fn tiles(positions: usize, tile: usize) -> impl Iterator<Item = Range<usize>> {
         let count = (positions / tile).max(1);
         (0..count).map(move |i| i * tile..if i + 1 == count { positions } else { (i + 1) * tile })
@@ -70,14 +70,14 @@ impl Im2col<'_> {
         runs
     }
 
-    /// Blocks of input channels for `columns` columns: (first channel, number of channels).
+    /// Returns blocks of input channels for `columns` columns: (first channel, number of channels).
     fn channel_blocks(&self, columns: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let (channels, step) = (self.in_channels, (BLOCK / (self.taps() * columns)).max(1));
         (0..channels).step_by(step).map(move |first| (first, step.min(channels - first)))
     }
 
-    /// For every row of the im2col matrix of the channels `first..first + count`, and every run: the run, the columns
-    /// of the tile that see something, and the place in `x` of what the first of them sees.
+    /// Calls `f` for every row of the im2col matrix of the channels `first..first + count` and every run. `f` gets the row, the run, the
+    /// columns of the tile that read inside the input, and the index in `x` of the element that the first of them reads.
     fn for_each_line(
         &self,
         runs: &[Run],
@@ -108,7 +108,7 @@ impl Im2col<'_> {
         }
     }
 
-    /// Fills `columns` [count · taps, n] from `x`, all clips that the runs count from.
+    /// Fills `columns` [count · taps, n] from `x`, which begins with clip 0 of the runs.
     fn unfold<T: Real>(&self, x: &[T], runs: &[Run], block: (usize, usize), n: usize, columns: &mut [T]) {
         let stride = self.windows[1].stride;
         self.for_each_line(runs, block, |line, run, inside, from| {
@@ -127,7 +127,7 @@ impl Im2col<'_> {
         });
     }
 
-    /// Adds `columns` back to the places in `dx` that [`Self::unfold`] took them from.
+    /// Adds `columns` to those elements of `dx` from which [`Self::unfold`] reads.
     fn fold<T: Real>(&self, columns: &[T], runs: &[Run], block: (usize, usize), n: usize, dx: &mut [T]) {
         let stride = self.windows[1].stride;
         self.for_each_line(runs, block, |line, _, inside, to| {
@@ -145,8 +145,8 @@ impl Im2col<'_> {
         });
     }
 
-    /// `y` [batch, out_channels, …], and its argmax if these are wanted, of `x` [batch, in_channels, …], `weight`
-    /// [out_channels, in_channels, …] and `bias` [out_channels].
+    /// Writes the output [batch, out_channels, …] of `x` [batch, in_channels, …], `weight` [out_channels, in_channels, …] and `bias`
+    /// [out_channels] to `y`, and its argmax if `argmax` is not empty.
     pub(crate) fn forward<T: Real>(
         &self,
         [x, weight, bias]: [&[T]; 3],
@@ -192,7 +192,7 @@ impl Im2col<'_> {
         });
     }
 
-    /// Some clips on one thread: `y` [out_channels, clips, …].
+    /// Convolves some clips on one thread: `y` [out_channels, clips, …].
     fn convolve<T: Real>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T]) {
         let n = y.len() / self.out_channels;
         let mut columns = self.memory.buffer(0);
@@ -205,7 +205,7 @@ impl Im2col<'_> {
         }
     }
 
-    /// One clip on all threads: `y` [out_channels, …].
+    /// Convolves one clip on all threads: `y` [out_channels, …].
     fn convolve_clip<T: Real>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T]) {
         let plane = self.out_plane();
         let tile = (plane / 64 * 32).clamp(32, TILE);
@@ -254,8 +254,8 @@ impl Im2col<'_> {
         }
     }
 
-    /// Gradients for `weight` and `bias` from `dy`, the gradient for `y`, and its argmax; that for `x` is written to `dx`, if
-    /// there is one.
+    /// Returns the gradients for `weight` and `bias` from `dy`, the gradient for `y`, and its argmax. If `dx` exists, the gradient for `x`
+    /// is written to it.
     pub(crate) fn backward<T: Real>(
         &self,
         [x, weight]: [&[T]; 2],

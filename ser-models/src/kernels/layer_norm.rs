@@ -1,11 +1,11 @@
 //! Layer normalisation of rows, with its gradients.
 //!
-//! [`layer_norm`](super::layer_norm) computes the same for weights that never change, in `f32`, without gradients.
+//! [`layer_norm`](super::layer_norm) computes the same for constant weights, in `f32`, without gradients.
 
 use super::{ForEachItem, Real, sum, sum_pairs, vectorized};
 use rayon::prelude::*;
 
-/// Rows that one thread takes at a time; also those whose gradients for weight and bias are added up first.
+/// Number of rows that one thread processes at a time. Gradients for weight and bias are first summed over these rows.
 const ROWS: usize = 32;
 
 /// Layer normalisation (Ba et al. 2016): normalises each row to mean 0 and variance 1, then multiplies by `weight` and adds `bias`.
@@ -17,7 +17,7 @@ pub(crate) struct LayerNorm<'a, T> {
 }
 
 impl<T: Real> LayerNorm<'_, T> {
-    /// The normalised rows of `x`.
+    /// Returns the normalised rows of `x`.
     pub(crate) fn forward(&self, x: &[T]) -> Vec<T> {
         let width = self.weight.len();
         let mut y = vec![T::ZERO; x.len()];
@@ -37,10 +37,10 @@ impl<T: Real> LayerNorm<'_, T> {
         y
     }
 
-    /// Turns `dy`, the gradient for the output, into that for `x`; gives those for weight and bias.
+    /// Replaces `dy`, the gradient for the output, by that for `x`. Returns the gradients for weight and bias.
     ///
-    /// With x̂ the row before weight and bias and g = weight · ∂y: ∂weight = Σ ∂y · x̂, ∂bias = Σ ∂y over all rows, and ∂x = (g − mean(g) − x̂ ·
-    /// mean(g · x̂)) / deviation.
+    /// With x̂ the row before weight and bias and g = weight · ∂y: ∂weight = Σ ∂y · x̂, ∂bias = Σ ∂y over all rows, and ∂x = (g − mean(g) −
+    /// x̂ · mean(g · x̂)) / deviation.
     pub(crate) fn backward(&self, x: &[T], dy: &mut [T]) -> (Vec<T>, Vec<T>) {
         let width = self.weight.len();
         let share = T::from_f64(1.0 / width as f64);
@@ -78,7 +78,7 @@ impl<T: Real> LayerNorm<'_, T> {
         (dweight, dbias)
     }
 
-    /// Mean and inverse deviation of a row.
+    /// Returns mean and inverse deviation of a row.
     #[inline(always)]
     fn moments(&self, x: &[T]) -> (T, T) {
         let share = 1.0 / x.len() as f64;

@@ -1,14 +1,14 @@
-//! Masks of dropout.
+//! Dropout masks.
 
 use super::ForEachItem;
 use crate::generator::Generator;
 use rayon::prelude::*;
 
-/// Elements that one generator draws for.
+/// Number of elements that one generator draws.
 const BLOCK: usize = 1 << 15;
 
-/// For each of `n` elements whether it is kept: not with probability `rate`, in steps of 2⁻¹⁶. Drawn on all threads,
-/// each block from a stream of its own.
+/// Draws for each of `n` elements whether it is kept. An element is dropped with probability `rate`, in steps of 2⁻¹⁶. All threads draw,
+/// each block from its own stream.
 pub(crate) fn keep_mask(n: usize, rate: f64, generator: &mut Generator) -> Vec<bool> {
     let dropped = (rate * 65536.0).round() as u32;
     let seed = u64::from(generator.bits()) << 32 | u64::from(generator.bits());

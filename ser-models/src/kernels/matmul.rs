@@ -3,7 +3,7 @@
 use super::Real;
 use gemm::Parallelism;
 
-/// A matrix somewhere in a slice, with any strides.
+/// A matrix within a slice, with any strides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Matrix<'a, T> {
     data: &'a [T],
@@ -14,17 +14,17 @@ pub(crate) struct Matrix<'a, T> {
 }
 
 impl<'a, T: Real> Matrix<'a, T> {
-    /// Row-major, rows without gaps.
+    /// Makes a row-major matrix whose rows have no gaps.
     pub(crate) fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         Self::with_row_stride(data, rows, columns, columns)
     }
 
-    /// Row-major, the rows `row_stride` elements apart.
+    /// Makes a row-major matrix whose rows are `row_stride` elements apart.
     pub(crate) fn with_row_stride(data: &'a [T], rows: usize, columns: usize, row_stride: usize) -> Self {
         Self { data, rows, columns, row_stride, column_stride: 1 }
     }
 
-    /// The transpose, without moving anything.
+    /// Returns the transpose, without a copy.
     pub(crate) fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -40,15 +40,15 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 }
 
-/// How many elements a strided matrix reaches over.
+/// Returns the number of elements from the first to the last of a strided matrix.
 fn span(rows: usize, columns: usize, row_stride: usize, column_stride: usize) -> usize {
     if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + (columns - 1) * column_stride + 1 }
 }
 
-/// `out = a · b`, or `out += a · b`; `out` is row-major, its rows `out_row_stride` elements apart. On one thread.
+/// Computes `out = a · b`, or `out += a · b`, on one thread. `out` is row-major, with rows `out_row_stride` elements apart.
 ///
 /// # Panics
-/// If the shapes don't fit together or reach beyond their slices: the callers' shapes are checked before.
+/// If the shapes don't fit together or reach beyond their slices. Callers check shapes before.
 pub(crate) fn matmul<T: Real>(
     out: &mut [T],
     out_row_stride: usize,
@@ -59,8 +59,8 @@ pub(crate) fn matmul<T: Real>(
     multiply(out, out_row_stride, accumulate, a, b, Parallelism::None);
 }
 
-/// `a · b`, row-major, on all threads. `gemm` splits rows and columns among them but no sum: how many there are changes
-/// no bit.
+/// Returns `a · b`, row-major, computed on all threads. `gemm` splits rows and columns among them but no sum, so the number of threads does
+/// not change a bit.
 pub(crate) fn matmul_parallel<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>) -> Vec<T> {
     const WORTH_SPLITTING: usize = 1 << 20;
     let (m, n, k) = (a.rows, b.columns, a.columns);
@@ -86,9 +86,9 @@ fn multiply<T: Real>(
     assert!(b.span() <= b.data.len(), "the right matrix reaches beyond its slice");
     assert!(span(m, n, out_row_stride, 1) <= out.len(), "the product reaches beyond its slice");
     let stride = |s: usize| s as isize;
-    // SAFETY: `T` is f32 or f64, which `gemm` knows. The three assertions on spans show that every element
-    // `row · row_stride + column · column_stride` lies in its slice, for all three matrices. `out` is borrowed mutably,
-    // so it overlaps neither `a` nor `b`, and its rows don't overlap each other.
+    // SAFETY: `T` is f32 or f64, which `gemm` supports. The three assertions on spans show that every element `row · row_stride + column ·
+    // column_stride` is within its slice, for all three matrices. `out` is borrowed mutably, so it overlaps neither `a` nor `b`, and its
+    // rows don't overlap each other.
     unsafe {
         gemm::gemm(
             m,

@@ -1,8 +1,7 @@
-//! Plain loops over CPU slices, on which the layers stand: in `f32`, and in `f64` for gradient checks.
+//! Plain loops over CPU slices, which the layers use: in `f32`, and in `f64` for gradient checks.
 //!
-//! A result has the same bits however many cores there are: how a sum is split into partial sums follows from the shapes alone, and they are
-//! added in a fixed order. The number of threads may decide which rows or clips one thread takes, where no sum runs over
-//! several of them.
+//! Results have the same bits for any number of cores. The split of a sum into partial sums depends on the shapes alone, and these are
+//! added in a fixed order. The number of threads may decide which rows or clips one thread processes if no sum runs over several of them.
 
 mod activations;
 mod attention;

@@ -10,13 +10,13 @@ use rayon::prelude::*;
 pub(crate) struct Statistics {
     pub(crate) mean: Vec<f64>,
     pub(crate) variance: Vec<f64>,
-    /// The values that each channel has.
+    /// Number of values in each channel.
     pub(crate) n: f64,
 }
 
 impl Statistics {
-    /// Each plane's mean and squared deviations first, then these put together over the batch, which loses no digits to
-    /// a large mean.
+    /// Computes statistics of a batch. Mean and squared deviations are computed for each plane first and then combined, which loses no
+    /// digits to a large mean.
     pub(crate) fn of<T: Real>(x: &[T], batch: usize, channels: usize, valid: Option<Valid<'_>>) -> Self {
         let plane = x.len() / (batch * channels);
         let planes: Vec<(f64, f64)> = x
@@ -59,19 +59,19 @@ impl Statistics {
     }
 }
 
-/// The valid columns of each example, and how many columns a row of a plane has.
+/// The valid columns of each example, and the number of columns in a row of a plane.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Valid<'a> {
     pub(crate) lengths: &'a [usize],
     pub(crate) width: usize,
 }
 
-/// The planes of an example: rows, columns a row, and valid columns.
+/// Returns the layout of an example's planes: columns in a row, and valid columns.
 fn row(valid: Option<Valid<'_>>, example: usize, plane: usize) -> (usize, usize) {
     valid.map_or((plane, plane), |valid| (valid.width, valid.lengths[example]))
 }
 
-/// Normalisation by a batch's statistics and what follows it: `epilogue((x − mean) / √(variance + eps) · weight + bias)`.
+/// Normalisation by a batch's statistics, and the epilogue: `epilogue((x − mean) / √(variance + eps) · weight + bias)`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Norm<'a> {
     pub(crate) batch: usize,
@@ -79,7 +79,7 @@ pub(crate) struct Norm<'a> {
     pub(crate) eps: f64,
     pub(crate) statistics: &'a Statistics,
     pub(crate) epilogue: &'a Epilogue,
-    /// Padding is not counted, and its output is zero.
+    /// Padding is ignored, and its output is zero.
     pub(crate) valid: Option<Valid<'a>>,
     pub(crate) memory: &'a Memory,
 }
@@ -93,11 +93,11 @@ impl Norm<'_> {
         self.batch * self.channels
     }
 
-    /// `y` and its argmax, if these are wanted, of `x` [batch, channels, …].
+    /// Writes the output of `x` [batch, channels, …] to `y`, and its argmax if `argmax` is not empty.
     pub(crate) fn forward<T: Real>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T], argmax: &mut [u8]) {
         let in_plane = x.len() / self.planes();
         let out_plane = self.epilogue.output(in_plane);
-        // Neighbours together, with one buffer: one for each plane would be taken from the threads' common memory too often.
+        // Consecutive planes share one buffer. One buffer for each plane would access the threads' common memory too often.
         let group = (1 << 14) / in_plane + 1;
         let argmax = split_mut(argmax, group * out_plane, self.planes().div_ceil(group));
         let groups = x.par_chunks(group * in_plane).zip(y.par_chunks_mut(group * out_plane)).zip(argmax);
@@ -125,10 +125,10 @@ impl Norm<'_> {
         });
     }
 
-    /// Writes the gradient for `x` to `dx`; gives those for weight and bias.
+    /// Writes the gradient for `x` to `dx`, and returns those for weight and bias.
     ///
-    /// With x̂ the normalised input and ∂y the gradient for what is normalised: ∂bias = Σ ∂y, ∂weight = Σ ∂y · x̂, and ∂x =
-    /// weight / deviation · (∂y − (∂bias + x̂ · ∂weight) / n), sums and n over all axes but the channels'.
+    /// With x̂ the normalised input and ∂y the gradient for the normalisation's output: ∂bias = Σ ∂y, ∂weight = Σ ∂y · x̂, and ∂x = weight
+    /// / deviation · (∂y − (∂bias + x̂ · ∂weight) / n), with sums and n over all axes except the channels'.
     pub(crate) fn backward<T: Real>(
         &self,
         x: &[T],
@@ -142,7 +142,7 @@ impl Norm<'_> {
         let n = T::from_f64(self.statistics.n);
         let outputs = dy.par_chunks(out_plane).zip(split(argmax, out_plane, self.planes()));
         let planes = x.par_chunks(in_plane).zip(dx.par_chunks_mut(in_plane)).zip(outputs).enumerate();
-        // First the gradient for what is normalised, which stays in `dx`.
+        // The gradient for the normalisation's output comes first, and stays in `dx`.
         let rows: Vec<(T, T)> = planes
             .with_min_len((1 << 14) / in_plane + 1)
             .map(|(plane, ((x, dx), (dy, argmax)))| {

@@ -1,13 +1,13 @@
-//! Products with one small matrix again and again, as a recurrence needs them.
+//! Repeated products with one small matrix, as in a recurrence.
 //!
-//! The matrix is laid out once in panels of a few registers' width, so that a product of a handful of rows reads it from
-//! front to back and packs nothing. Each entry of a product is summed over the inner axis in order, by whichever rows it
-//! is computed with: how a batch is split does not change a bit.
+//! The matrix is arranged once in panels as wide as a few registers. So a product of a handful of rows reads it from start to end and packs
+//! nothing. Each element of a product is summed over the inner axis in order, independently of other rows, so the split of a batch does not
+//! change a bit.
 
 use super::Real;
 use pulp::Simd;
 
-/// A matrix [depth, columns] in panels: `data[panel][k][column]`, zeros beyond the last column.
+/// A matrix [depth, columns] in panels: `data[panel][k][column]`, with zeros after the last column.
 #[derive(Debug)]
 pub(crate) struct PackedMatrix<T> {
     data: Vec<T>,
@@ -17,7 +17,7 @@ pub(crate) struct PackedMatrix<T> {
 }
 
 impl<T: Real> PackedMatrix<T> {
-    /// A matrix for products with `rows` rows at a time, in the instruction set `S`.
+    /// Makes a matrix of zeros for products with `rows` rows at a time, in the instruction set `S`.
     #[inline(always)]
     fn empty<S: Simd>(depth: usize, columns: usize, rows: usize) -> Self {
         let width = registers(rows) * (size_of::<T::Lanes<S>>() / size_of::<T>());
@@ -25,7 +25,7 @@ impl<T: Real> PackedMatrix<T> {
         Self { data: vec![T::ZERO; padded * depth], depth, width, padded }
     }
 
-    /// Of the columns `from..` of a row-major matrix whose rows, `row_stride` apart, have `columns` more.
+    /// Makes a matrix of `columns` columns, beginning with column `from`, of a row-major matrix whose rows are `row_stride` apart.
     #[inline(always)]
     pub(crate) fn new<S: Simd>(
         (data, row_stride, from): (&[T], usize, usize),
@@ -43,7 +43,7 @@ impl<T: Real> PackedMatrix<T> {
         packed
     }
 
-    /// Of the transpose of such a matrix: rows of `depth` elements become `columns` columns.
+    /// Makes a matrix of the transpose of such a part: rows of `depth` elements become `columns` columns.
     #[inline(always)]
     pub(crate) fn transposed<S: Simd>(
         (data, row_stride, from): (&[T], usize, usize),
@@ -67,12 +67,12 @@ impl<T: Real> PackedMatrix<T> {
         packed
     }
 
-    /// The columns with those of zeros: how far the rows of a product are apart.
+    /// Number of columns including those of zeros, which is the distance between the rows of a product.
     pub(crate) fn padded(&self) -> usize {
         self.padded
     }
 
-    /// `out` [rows, padded] = `a` [rows, depth] · self, on one thread.
+    /// Computes `out` [rows, padded] = `a` [rows, depth] · self, on one thread.
     #[inline(always)]
     pub(crate) fn product<S: Simd>(&self, simd: S, a: &[T], out: &mut [T]) {
         match self.width * size_of::<T>() / size_of::<T::Lanes<S>>() {
@@ -94,7 +94,7 @@ impl<T: Real> PackedMatrix<T> {
                     8.. if S::REGISTER_COUNT >= 32 && N == NARROW => {
                         tile::<S, T, 8, N>(simd, a, depth, panel, out, stride)
                     }
-                    // Eight or nine rows are twice four: the sums of two rows would wait for each other.
+                    // Eight or nine rows are computed four at a time. After six, two would be left, whose sums would wait for each other.
                     6 | 7 | 10.. if N == NARROW => tile::<S, T, 6, N>(simd, a, depth, panel, out, stride),
                     4.. => tile::<S, T, 4, N>(simd, a, depth, panel, out, stride),
                     2.. => tile::<S, T, 2, N>(simd, a, depth, panel, out, stride),
@@ -105,19 +105,19 @@ impl<T: Real> PackedMatrix<T> {
     }
 }
 
-/// Registers across a panel where there are several rows.
+/// Number of registers across a panel for several rows.
 const NARROW: usize = 2;
-/// Registers across a panel for a single row, whose sums would otherwise wait for each other.
+/// Number of registers across a panel for a single row, whose sums would otherwise wait for each other.
 const WIDE: usize = 8;
 
-/// Rows of a panel that are filled together, few enough to stay in the cache until all their columns are there.
+/// Number of rows of a panel that are filled together, few enough to stay in the cache until all their columns are complete.
 const NEAR: usize = 16;
 
 fn registers(rows: usize) -> usize {
     if rows == 1 { WIDE } else { NARROW }
 }
 
-/// `M` rows times one panel of `N` registers; gives `M`.
+/// Multiplies `M` rows by one panel of `N` registers. Returns `M`.
 #[inline(always)]
 fn tile<S: Simd, T: Real, const M: usize, const N: usize>(
     simd: S,

@@ -1,9 +1,9 @@
-//! Work that is shared among threads.
+//! Work that is divided among threads.
 
 use rayon::prelude::*;
 
-/// `for_each` of a parallel iterator, compiled once for all closures: only the iterator's type counts. Where each item is much work, what a
-/// call through a pointer costs does not show, and rayon's machinery is most of what there would be to compile.
+/// `for_each` of a parallel iterator, compiled once for all closures, because only the iterator's type matters. If each item is much work,
+/// the cost of a call through a pointer is negligible, while rayon's machinery would be most of the code to compile.
 pub(crate) trait ForEachItem: ParallelIterator {
     /// Calls `f` for each item.
     fn for_each_item(self, f: &(dyn Fn(Self::Item) + Sync)) {

@@ -1,10 +1,10 @@
-//! The largest value and the mean of moving windows over one or two axes. A sequence is an image of one row.
+//! Maximum and mean of moving windows over one or two axes. A sequence is an image of one row.
 
 use super::window::Placed;
 use super::{ForEachItem, Real};
 use rayon::prelude::*;
 
-/// Elements that one thread takes at least.
+/// The smallest number of elements that one thread processes.
 const BLOCK: usize = 1 << 14;
 
 /// The windows over the rows and the columns of each plane (a channel of an example).
@@ -22,12 +22,12 @@ impl PoolShape {
         self.windows[0].output * self.windows[1].output
     }
 
-    /// Planes that one thread takes at least.
+    /// The smallest number of planes that one thread processes.
     fn planes(&self) -> usize {
         BLOCK.div_ceil(self.in_plane())
     }
 
-    /// Calls `f` with each output position and the rows and columns that it sees.
+    /// Calls `f` with each output position and the rows and columns of its window.
     fn for_each_window(&self, mut f: impl FnMut(usize, std::ops::Range<usize>, std::ops::Range<usize>)) {
         let [rows, columns] = &self.windows;
         for row in 0..rows.output {
@@ -37,7 +37,7 @@ impl PoolShape {
         }
     }
 
-    /// `f(plane of the output, plane of the input)`, for every plane.
+    /// Returns the output of `f(plane of the output, plane of the input)` for every plane.
     fn forward<T: Real>(&self, x: &[T], f: impl Fn(&mut [T], &[T]) + Sync) -> Vec<T> {
         let (in_plane, out_plane) = (self.in_plane(), self.out_plane());
         let mut y = vec![T::ZERO; x.len() / in_plane * out_plane];
@@ -46,7 +46,7 @@ impl PoolShape {
         y
     }
 
-    /// The largest value of each window. A NaN stays, so that the loss shows it.
+    /// Returns the largest value of each window. A NaN stays NaN, so that it reaches the loss.
     pub(crate) fn max<T: Real>(&self, x: &[T]) -> Vec<T> {
         self.forward(x, |y, x| self.max_plane(x, y))
     }
@@ -57,7 +57,7 @@ impl PoolShape {
         self.max_rows(x, self.windows[1].input, y);
     }
 
-    /// [`Self::max`] of the first rows of a plane, which lie `width` elements apart and change, where each output sees rows of its own.
+    /// [`Self::max`] of the first rows of a plane, which are `width` elements apart, for windows whose rows don't overlap. Overwrites `x`.
     #[inline(always)]
     pub(crate) fn max_own_rows<T: Real>(&self, x: &mut [T], width: usize, y: &mut [T]) {
         let [rows, columns] = self.windows;
@@ -71,7 +71,7 @@ impl PoolShape {
         Self { windows: [first, columns] }.max_rows(x, width, y);
     }
 
-    /// [`Self::max`] of the first rows of a plane, which lie `width` elements apart.
+    /// [`Self::max`] of the first rows of a plane, which are `width` elements apart.
     #[inline(always)]
     fn max_rows<T: Real>(&self, x: &[T], width: usize, y: &mut [T]) {
         let [rows, columns] = &self.windows;
@@ -100,11 +100,11 @@ impl PoolShape {
         }
     }
 
-    /// [`Self::max`] of one plane, with the tap that won in each window.
+    /// [`Self::max`] of one plane, with the tap of the largest value in each window.
     #[inline(always)]
     pub(crate) fn max_plane_with_argmax<T: Real>(&self, x: &[T], y: &mut [T], argmax: &mut [u8]) {
         let [rows, columns] = &self.windows;
-        // Argmax as wide as values, steps that are known and no choice of branches: so the compiler uses vector instructions.
+        // The compiler uses vector instructions if argmax are as wide as values, strides are constants and there are no branches.
         let mut wide = vec![0u32; columns.output];
         for row in 0..rows.output {
             let y = &mut y[row * columns.output..][..columns.output];
@@ -140,7 +140,7 @@ impl PoolShape {
         }
     }
 
-    /// How many rows and columns each output sees, if they are its own: neighbours beside those of the output before it.
+    /// Returns the number of rows and columns of each window if windows are adjacent and don't overlap, else `None`.
     pub(crate) fn own(&self) -> Option<[usize; 2]> {
         let is_own = |window: &Placed| {
             let Placed { kernel, stride, dilation, before, input, output } = *window;
@@ -149,14 +149,14 @@ impl PoolShape {
         self.windows.iter().all(is_own).then(|| self.windows.map(|window| window.kernel))
     }
 
-    /// Whether each output sees two columns of its own.
+    /// Whether windows are two columns wide, are adjacent and don't overlap.
     fn has_pairs(&self) -> bool {
         let columns = &self.windows[1];
         let Placed { kernel, stride, dilation, before, input, output } = *columns;
         [kernel, stride, dilation, before] == [2, 2, 1, 0] && 2 * output <= input
     }
 
-    /// Calls `f` with each argmax and the input position that it stands for.
+    /// Calls `f` with each argmax and the input position that it refers to.
     #[inline(always)]
     pub(crate) fn for_each_argmax(&self, argmax: &mut [u8], mut f: impl FnMut(&mut u8, usize)) {
         let [rows, columns] = &self.windows;
@@ -170,12 +170,12 @@ impl PoolShape {
         }
     }
 
-    /// Adds `scale · dy` to the winners' places in `dx`; argmax of no tap go nowhere.
+    /// Adds `scale · dy` to `dx` at the position of each window's largest value. An argmax that is no tap is skipped.
     #[inline(always)]
     pub(crate) fn scatter<T: Real>(&self, argmax: &[u8], dy: &[T], dx: &mut [T], scale: T) {
         let [rows, columns] = &self.windows;
         let width = columns.input;
-        // Each place belongs to one window, or to none: nothing is looked up.
+        // Each position belongs to at most one window, so no positions are looked up.
         let alone = self.has_pairs() || [columns.kernel, columns.stride, columns.before] == [1, 1, 0];
         if alone && rows.stride >= rows.kernel && rows.before == 0 && rows.dilation == 1 {
             for (row, (dy, argmax)) in
@@ -216,7 +216,7 @@ impl PoolShape {
         }
     }
 
-    /// The gradient of [`Self::max`]: the first of equal values gets all of it.
+    /// Returns the gradient of [`Self::max`]. The first of equal values gets all of it.
     pub(crate) fn max_gradient<T: Real>(&self, x: &[T], y: &[T], dy: &[T]) -> Vec<T> {
         let (in_plane, out_plane, width) = (self.in_plane(), self.out_plane(), self.windows[1].input);
         let mut dx = vec![T::ZERO; x.len()];
@@ -236,7 +236,7 @@ impl PoolShape {
         dx
     }
 
-    /// The mean of each window; what lies beyond the ends does not count.
+    /// Returns the mean of each window, without positions beyond the ends.
     pub(crate) fn mean<T: Real>(&self, x: &[T]) -> Vec<T> {
         let width = self.windows[1].input;
         self.forward(x, |y, x| {
@@ -249,7 +249,7 @@ impl PoolShape {
         })
     }
 
-    /// The gradient of [`Self::mean`].
+    /// Returns the gradient of [`Self::mean`].
     pub(crate) fn mean_gradient<T: Real>(&self, dy: &[T]) -> Vec<T> {
         let (in_plane, out_plane, width) = (self.in_plane(), self.out_plane(), self.windows[1].input);
         let mut dx = vec![T::ZERO; dy.len() / out_plane * in_plane];
@@ -274,7 +274,7 @@ fn is_nan<T: Real>(x: T) -> bool {
     x.partial_cmp(&x).is_none()
 }
 
-/// The larger number, `x` if it is a NaN.
+/// Returns the larger number, or `x` if it is a NaN.
 #[inline(always)]
 fn larger<T: Real>(y: T, x: T) -> T {
     if (x > y) | is_nan(x) { x } else { y }

@@ -5,11 +5,11 @@ use crate::memory::Element;
 use candle_core::WithDType;
 use pulp::Simd;
 
-/// `f32`, in which models are trained, or `f64`, in which gradients are checked.
+/// `f32`, for models, or `f64`, for checks of gradients.
 pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
     /// 0.
     const ZERO: Self;
-    /// 1. A call of Candle's `from_f64` is not inlined: in a loop it keeps the compiler from using vectors.
+    /// 1. A call of Candle's `from_f64` is not inlined, which would keep the compiler from using vectors in a loop.
     const ONE: Self;
     /// −∞.
     const NEG_INFINITY: Self;
@@ -19,7 +19,7 @@ pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
     /// The same number in all lanes.
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Lanes<S>;
 
-    /// `a · b + c`, rounded once where the processor can.
+    /// `a · b + c`, rounded once if the processor can.
     fn multiply_add<S: Simd>(
         simd: S,
         a: Self::Lanes<S>,
@@ -27,13 +27,13 @@ pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
         c: Self::Lanes<S>,
     ) -> Self::Lanes<S>;
 
-    /// The larger number in each lane, `x` if it is a NaN.
+    /// The larger number in each lane, or `x` if it is a NaN.
     fn larger<S: Simd>(simd: S, y: Self::Lanes<S>, x: Self::Lanes<S>) -> Self::Lanes<S>;
 
-    /// A slice as registers; what does not fill one is left out.
+    /// A slice as registers, without the elements that do not fill one.
     fn lanes<S: Simd>(x: &[Self]) -> &[Self::Lanes<S>];
 
-    /// The same for a slice that is written.
+    /// Like [`Self::lanes`], for a mutable slice.
     fn lanes_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Lanes<S>];
 
     /// The logistic function, by [`super::functions`].

@@ -7,11 +7,11 @@ pub(crate) struct Rows<'a> {
     pub(crate) stride: usize,
 }
 
-/// What becomes of a product.
+/// The processing of a product.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Finish {
-    /// It is added to what is there.
+    /// Whether the product is added to the present values of the output.
     pub(crate) add: bool,
-    /// The sum goes through GELU, in its exact form.
+    /// Whether GELU, in its exact form, is applied to the sum.
     pub(crate) gelu: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::vectorized;
 
-/// What is added to a variance before its root is taken, so that the root has a gradient.
+/// The summand of a variance before its root is taken, so that the root has a gradient.
 pub(crate) const STATISTICS_EPS: f64 = 1e-5;
 
 /// Writes to `mean` the mean of each column of `count` rows, and to `deviation` √(variance + 10⁻⁵), the variance divided by the number

@@ -1,11 +1,11 @@
-//! Sums over slices with several running totals, which the compiler turns into vector instructions; softmax.
+//! Sums over slices with several accumulators, which the compiler turns into vector instructions, and softmax.
 
 use super::Real;
 use rayon::prelude::*;
 
 const LANES: usize = 16;
 
-/// The sum of `f` over pairs of elements of two slices of one length.
+/// Returns the sum of `f` over pairs of elements of two slices of the same length.
 pub(crate) fn sum_pairs<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     debug_assert_eq!(a.len(), b.len());
     let mut lanes = [T::ZERO; LANES];
@@ -23,12 +23,12 @@ pub(crate) fn sum_pairs<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     lanes.iter().fold(rest, |total, lane| total + *lane)
 }
 
-/// The sum of the elements.
+/// Returns the sum of the elements.
 pub(crate) fn sum<T: Real>(a: &[T]) -> T {
     sum_pairs(a, a, |x, _| x)
 }
 
-/// Softmax, in place. The largest element keeps the exponentials finite.
+/// Softmax, in place. The largest element is subtracted first, so that the exponentials are finite.
 pub(crate) fn softmax<T: Real>(x: &mut [T]) {
     let largest = x.iter().fold(T::NEG_INFINITY, |largest, x| if *x > largest { *x } else { largest });
     x.iter_mut().for_each(|x| *x = T::from_f64((*x - largest).to_f64().exp()));
@@ -36,20 +36,20 @@ pub(crate) fn softmax<T: Real>(x: &mut [T]) {
     x.iter_mut().for_each(|x| *x /= total);
 }
 
-/// Turns `dy`, the gradient for the output `y` of a softmax, into that for its input: `y · (dy − Σ dy · y)`.
+/// Replaces `dy`, the gradient for the output `y` of a softmax, by that for its input: `y · (dy − Σ dy · y)`.
 pub(crate) fn softmax_gradient<T: Real>(y: &[T], dy: &mut [T]) {
     let mean = sum_pairs(dy, y, |dy, y| dy * y);
     dy.iter_mut().zip(y).for_each(|(dy, y)| *dy = *y * (*dy - mean));
 }
 
-/// Adds `bias` to each of the rows, which are as long as it.
+/// Adds `bias` to each row. Rows are as long as `bias`.
 pub(crate) fn add_to_rows<T: Real>(rows: &mut [T], bias: &[T]) {
     for row in rows.chunks_exact_mut(bias.len()) {
         row.iter_mut().zip(bias).for_each(|(x, bias)| *x += *bias);
     }
 }
 
-/// The sum of each of `width` columns over all rows. Rows are added up in blocks first, on all threads.
+/// Returns the sums of `width` columns over all rows. Blocks of rows are summed first, on all threads.
 pub(crate) fn column_sums<T: Real>(rows: &[T], width: usize) -> Vec<T> {
     const ROWS: usize = 64;
     let add = |mut total: Vec<T>, row: &[T]| {

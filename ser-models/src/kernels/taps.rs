@@ -1,12 +1,12 @@
-//! Sums over the taps of kernels, of input that lies so that neighbouring output positions read neighbouring input positions.
+//! Sums over the taps of kernels, for inputs in which adjacent output positions read adjacent input positions.
 //!
-//! Some registers of positions of some output channels are summed up at a time. Each input register that is read, at any offset, serves all
-//! these channels, and weights are read as they lie. Each number is summed in one order, whatever is computed beside it.
+//! A few registers of positions of a few output channels are summed at a time. Each input register is read at any offset and used for all
+//! these channels, and weights are read in their original order. The order of each sum is fixed.
 
 use super::Real;
 use pulp::{Arch, Simd, WithSimd};
 
-/// The most elements of a register.
+/// The largest number of elements of a register.
 pub(super) const LANES: usize = 16;
 
 /// Writes to `z` [channels, stride] the sums of `x`, `weight` [channels, offsets] and `bias` [channels]: at each position `i` below `end`,
@@ -22,10 +22,10 @@ pub(super) fn add_up<T: Real>(
 }
 
 struct Run<'a, T> {
-    /// Where in the padded rows each column of the weight begins to see.
+    /// The index in the padded rows at which each column of the weight begins to read.
     offsets: &'a [usize],
     stride: usize,
-    /// Positions that are wanted.
+    /// Number of positions to compute.
     end: usize,
     x: &'a [T],
     weight: &'a [T],
@@ -42,7 +42,7 @@ impl<T: Real> WithSimd for Run<'_, T> {
         while channel < self.bias.len() {
             channel += match self.bias.len() - channel {
                 8.. if S::REGISTER_COUNT >= 32 => self.rows::<S, 8>(simd, channel),
-                // Twelve sums in 16 registers; eight channels are two times four.
+                // With 16 registers: six channels in two registers each are twelve sums. Eight channels are computed as two times four.
                 6 | 10.. if S::REGISTER_COUNT < 32 => self.rows::<S, 6>(simd, channel),
                 4.. => self.rows::<S, 4>(simd, channel),
                 2.. => self.rows::<S, 2>(simd, channel),
@@ -53,7 +53,7 @@ impl<T: Real> WithSimd for Run<'_, T> {
 }
 
 impl<T: Real> Run<'_, T> {
-    /// `M` output channels from `channel` on; gives `M`.
+    /// Computes `M` output channels, beginning with `channel`. Returns `M`.
     #[inline(always)]
     fn rows<S: Simd, const M: usize>(&mut self, simd: S, channel: usize) -> usize {
         let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
@@ -68,9 +68,9 @@ impl<T: Real> Run<'_, T> {
         while at < self.end {
             at += lanes
                 * match (self.end - at).div_ceil(lanes) {
-                    // Two pairs rather than three and one, which would wait for its own sums.
+                    // Two pairs rather than three registers and one, whose sums would wait for each other.
                     4 => self.tile::<S, M, 2>(simd, weights, starts, channel, at),
-                    // With 16 registers, tiles of three do not fit: a sum would spill to memory at each step.
+                    // With 16 registers, tiles of three do not fit: sums would spill to memory at each step.
                     3.. if S::REGISTER_COUNT >= 32 => {
                         self.tile::<S, M, 3>(simd, weights, starts, channel, at)
                     }
@@ -81,7 +81,7 @@ impl<T: Real> Run<'_, T> {
         M
     }
 
-    /// `N` registers of positions of `M` output channels; gives `N`.
+    /// Computes `N` registers of positions of `M` output channels. Returns `N`.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const N: usize>(
         &mut self,
@@ -118,7 +118,7 @@ impl<T: Real> Run<'_, T> {
 mod tests {
     use super::*;
 
-    /// Whole numbers, whose sums are exact.
+    /// Returns whole numbers, whose sums are exact.
     fn numbers(n: usize) -> Vec<f64> {
         (0..n).map(|i| ((i * 7919 + 13) % 23) as f64 - 11.0).collect()
     }

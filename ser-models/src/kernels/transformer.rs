@@ -7,7 +7,7 @@ use crate::memory::Memory;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Rows of frames, each `stride` elements after the one before, of which `width` count.
+/// Rows of frames. Each begins `stride` elements after the one before and has `width` elements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frames {
     pub(crate) width: usize,
@@ -43,7 +43,7 @@ pub(crate) fn layer_norm(
     });
 }
 
-/// The sum of `f` of every element, with several running totals.
+/// Returns the sum of `f` of every element, with several accumulators.
 #[inline(always)]
 fn total(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0; 32];
@@ -57,7 +57,7 @@ fn total(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().fold(rest, |sum, lane| sum + lane)
 }
 
-/// The largest element.
+/// Returns the largest element.
 #[inline(always)]
 fn largest(x: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
@@ -72,9 +72,9 @@ fn largest(x: &[f32]) -> f32 {
     lanes.iter().copied().fold(rest, larger)
 }
 
-/// Attention of one clip's frames to each other, with `heads` heads (Vaswani et al. 2017): of rows that hold queries, keys
-/// and values one after another, `width` elements each, for each head `softmax(q · kᵀ / √n) · v`, n = `width` / `heads`.
-/// Every head is a task of its own; its scores are computed for a few queries at a time.
+/// Self-attention of one clip's frames with `heads` heads (Vaswani et al. 2017). Each row has queries, keys and values one after another,
+/// `width` elements each. For each head it computes `softmax(q · kᵀ / √n) · v`, n = `width` / `heads`. Every head is a separate task, whose
+/// scores are computed for a few queries at a time.
 pub(crate) fn self_attention(
     qkv: &[f32],
     qkv_stride: usize,
@@ -109,7 +109,7 @@ struct Head<'a> {
     memory: &'a Memory,
 }
 
-/// Queries whose scores are computed together.
+/// Number of queries whose scores are computed together.
 const QUERIES: usize = 24;
 
 impl WithSimd for Head<'_> {
@@ -120,7 +120,7 @@ impl WithSimd for Head<'_> {
         let Self { qkv, stride, width, head, size, frames, out, memory } = self;
         let at = |part: usize| (qkv, stride, part * width + head * size);
         let keys = PackedMatrix::transposed::<S>(at(1), size, frames, QUERIES);
-        // As deep as the scores are wide, so that these are multiplied as they are.
+        // The depth is the width of the scores, so that these are multiplied without a copy.
         let values = PackedMatrix::new::<S>(at(2), keys.padded(), size, QUERIES);
         let scale = 1.0 / (size as f32).sqrt();
         let mut queries = memory.buffer::<f32>(QUERIES * size);
@@ -185,7 +185,7 @@ mod tests {
         let width = heads * size;
         for frames in [1, 2, 7, 24, 25, 61] {
             let (qkv_stride, stride) = (3 * width + 5, width + 2);
-            // What follows the clip is another clip's.
+            // The rows after the clip belong to another clip.
             let qkv: Vec<f32> = numbers(frames * qkv_stride, 0.71).iter().map(|x| 2.0 * x).collect();
             let mut out = vec![0.0; frames * stride];
             self_attention(&qkv, qkv_stride, &mut out, Frames { width, stride }, heads, &Memory::default());

@@ -1,4 +1,4 @@
-//! Loops for the instruction set of the processor at hand.
+//! Loops for the instruction set of the current processor.
 
 /// Runs a loop compiled for the best instruction set of this processor.
 #[inline(always)]

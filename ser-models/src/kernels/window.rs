@@ -8,8 +8,7 @@ use std::ops::Range;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Padding {
-    /// Nothing: the window stays inside. Output length ⌊(length − reach) / stride⌋ + 1 with reach = (kernel − 1) ·
-    /// dilation + 1.
+    /// No padding: the window stays inside. Output length ⌊(length − reach) / stride⌋ + 1 with reach = (kernel − 1) · dilation + 1.
     Valid,
     /// Output length ⌈length / stride⌉. Both ends are padded by the same number of steps (one more at the end if the total is odd), as in
     /// TensorFlow and, at stride 1, in PyTorch. With a stride above 1 the padding before the start can depend on the input's length (e.g.
@@ -20,7 +19,7 @@ pub enum Padding {
     Causal,
 }
 
-/// A window's reach, and where it goes.
+/// The sizes of a window, and its padding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Window {
     pub(crate) kernel: usize,
@@ -30,12 +29,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Its sizes by their settings; none may be 0.
+    /// Returns the sizes by their settings. None may be 0.
     pub(crate) fn sizes(&self) -> [(&'static str, usize); 3] {
         [("kernel_size", self.kernel), ("stride", self.stride), ("dilation", self.dilation)]
     }
 
-    /// Steps from the first tap to the last, both included. Sizes that no input has are saturated.
+    /// Number of steps from the first tap to the last, both included. Saturates for sizes that no input has.
     fn reach(&self) -> usize {
         (self.kernel - 1).saturating_mul(self.dilation).saturating_add(1)
     }
@@ -46,7 +45,7 @@ impl Window {
         self.padding == Padding::Same && reach.saturating_sub(self.stride) / 2 != (reach - 1) / 2
     }
 
-    /// The window over an input of `length` steps.
+    /// Returns the window over an input of `length` steps.
     pub(crate) fn over(&self, length: usize) -> Result<Placed, TooShort> {
         let (Self { kernel, stride, dilation, padding }, reach) = (*self, self.reach());
         if length == 0 || (padding == Padding::Valid && length < reach) {
@@ -65,7 +64,7 @@ impl Window {
     }
 }
 
-/// An input that has fewer steps than a window spans.
+/// The error of an input that has fewer steps than a window spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooShort {
     pub(crate) window: usize,
@@ -87,16 +86,16 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
-    /// A window of one step over an axis of one step: the axis that a sequence lacks beside an image.
+    /// A window of one step over an axis of one step. A sequence has it in place of the rows of an image.
     pub(crate) const SINGLE: Self =
         Self { kernel: 1, stride: 1, dilation: 1, before: 0, input: 1, output: 1 };
 
-    /// The input position that tap `k` of output position `j` sees.
+    /// Returns the input position that tap `k` of output position `j` reads.
     pub(crate) fn seen(&self, j: usize, k: usize) -> Option<usize> {
         (j * self.stride + k * self.dilation).checked_sub(self.before).filter(|i| *i < self.input)
     }
 
-    /// The output positions whose tap `k` falls into the input, and the input position of the first of them.
+    /// Returns the output positions whose tap `k` reads inside the input, and the input position of the first of them.
     pub(crate) fn inside(&self, k: usize) -> (Range<usize>, usize) {
         let tap = k * self.dilation;
         let first = self.before.saturating_sub(tap).div_ceil(self.stride);
@@ -105,7 +104,7 @@ impl Placed {
         (first..end, (first * self.stride + tap).saturating_sub(self.before).min(self.input))
     }
 
-    /// The input positions that output position `j` sees, for a window without dilation.
+    /// Returns the input positions that output position `j` reads, for a window without dilation.
     pub(crate) fn range(&self, j: usize) -> Range<usize> {
         let start = j * self.stride;
         let end = (start + self.kernel).saturating_sub(self.before).min(self.input);
@@ -115,14 +114,14 @@ impl Placed {
 
 #[cfg(test)]
 impl Placed {
-    /// For every output position and tap, the position that it sees in the input padded by `before` steps before the
-    /// start and [`Self::after`] steps after the end; for compositions of Candle operations.
+    /// Returns for every output position and tap the position that it reads in the padded input, which has `before` steps before the start
+    /// and [`Self::after`] steps after the end. Used by compositions of Candle operations.
     pub(crate) fn positions(&self) -> Vec<u32> {
         let at = |j: usize, k: usize| (j * self.stride + k * self.dilation) as u32;
         (0..self.output).flat_map(|j| (0..self.kernel).map(move |k| at(j, k))).collect()
     }
 
-    /// Steps of padding beyond the end that [`Self::positions`] needs.
+    /// Number of padding steps after the end that [`Self::positions`] needs.
     pub(crate) fn after(&self) -> usize {
         let last = (self.output - 1) * self.stride + (self.kernel - 1) * self.dilation + 1;
         last.saturating_sub(self.input + self.before)

@@ -32,16 +32,16 @@ pub trait Layer: Debug + Send + Sync {
     /// [`LayerError::BatchOfOne`] for batch normalisation in training.
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError>;
 
-    /// The shape that comes out for a shape that goes in, both without the batch axis.
+    /// Returns the output shape for an input shape, both without the batch axis.
     ///
     /// # Errors
-    /// If the layer does not take this shape.
+    /// If the layer does not accept this shape.
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError>;
 
     /// Name of the layer's kind in summaries and errors, e.g. `Conv1d`.
     fn kind(&self) -> &'static str;
 
-    /// The tensors that training moves by gradients; empty for layers without any.
+    /// The tensors that training updates by gradients; empty for layers without any.
     fn weights(&self) -> Vec<&Var> {
         Vec::new()
     }
@@ -63,15 +63,15 @@ pub trait Layer: Debug + Send + Sync {
         }]
     }
 
-    /// How the layer is computed together with its neighbours in a [`Sequential`](crate::layers::Sequential). Layers of
-    /// other crates are computed on their own.
+    /// The layer's part in a computation together with its neighbours in a [`Sequential`](crate::layers::Sequential). Layers of other
+    /// crates are computed on their own.
     #[doc(hidden)]
     fn fusion(&self) -> Fusion<'_> {
         Fusion::default()
     }
 }
 
-/// The layer's output shape for `x`, without the batch axis: checks the input by the layer's own rule.
+/// Returns the layer's output shape for `x`, without the batch axis. Checks the input by the layer's own rule.
 pub(crate) fn checked_shape(layer: &dyn Layer, x: &Padded) -> Result<Vec<usize>, LayerError> {
     match x.dims() {
         [] | [0, ..] => Err(LayerError::EmptyBatch { layer: layer.kind(), given: x.dims().to_vec() }),

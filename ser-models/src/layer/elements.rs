@@ -1,4 +1,4 @@
-//! From Candle's tensors to slices and back.
+//! Conversion between Candle's tensors and slices.
 
 use super::LayerError;
 use crate::kernels::Real;
@@ -30,12 +30,12 @@ impl<Guard: Deref<Target = Storage>> Locked<'_, Guard> {
     }
 }
 
-/// A tensor in CPU memory of these elements.
+/// Makes a tensor in CPU memory of these elements.
 pub(crate) fn tensor<T: Real>(elements: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor, LayerError> {
     Ok(Tensor::from_vec(elements, shape.into(), &Device::Cpu)?)
 }
 
-/// The values as an operation of Candle's gives them back to it.
+/// Returns the values in the form in which a Candle operation returns its result.
 pub(crate) fn into_storage(tensor: &Tensor) -> CandleResult<CpuStorage> {
     let contiguous = tensor.contiguous()?;
     let (storage, layout) = contiguous.storage_and_layout();
@@ -49,8 +49,8 @@ pub(crate) fn into_storage(tensor: &Tensor) -> CandleResult<CpuStorage> {
     }
 }
 
-/// Calls a function that is generic over the element type for the one of a tensor: `for_element_type!(x, run(a, b))` is
-/// `run::<f32>(a, b)` where `x` is of `f32`. The `f64` twin is compiled for gradient checks alone.
+/// Calls a function that is generic over the element type with that of a tensor: `for_element_type!(x, run(a, b))` is `run::<f32>(a, b)` if
+/// `x` is of `f32`. The `f64` variant is compiled for gradient checks only.
 macro_rules! for_element_type {
     ($tensor:expr, $($function:ident).+ ($($argument:expr),* $(,)?)) => {
         match $tensor.dtype() {

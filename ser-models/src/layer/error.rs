@@ -11,17 +11,17 @@ pub enum LayerError {
     /// A setting is out of its range, or the layer cannot take padded examples with its settings.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// The input does not have the shape that the layer takes.
+    /// The input does not have the layer's input shape.
     #[error("{layer}: each example must have shape {expected}, got {given:?}")]
     InputShape {
-        /// The layer, by its kind; a module of Candle's by its name.
+        /// The layer, by its kind, or by its name for a Candle module.
         layer: String,
-        /// The shape that it takes, without the batch axis.
+        /// The expected shape, without the batch axis.
         expected: String,
         /// The shape given, without the batch axis.
         given: Vec<usize>,
     },
-    /// A module of Candle's gives another shape than was declared.
+    /// The output of a Candle module has another shape than was declared.
     #[error("{layer}: each example that comes out must have shape {expected:?}, got {given:?}")]
     OutputShape {
         /// The layer, by its name.
@@ -90,7 +90,7 @@ pub enum LayerError {
 }
 
 impl LayerError {
-    /// An input of another shape than the layer takes.
+    /// The error of an input with another shape than the layer's.
     pub(crate) fn input_shape(
         layer: impl Into<String>,
         expected: impl Into<String>,
@@ -99,12 +99,12 @@ impl LayerError {
         Self::InputShape { layer: layer.into(), expected: expected.into(), given: given.into() }
     }
 
-    /// An input that is shorter than a layer's window.
+    /// The error of an input that is shorter than a layer's window.
     pub(crate) fn too_short(layer: &'static str, TooShort { window, length }: TooShort) -> Self {
         Self::TooShort { layer, window, length }
     }
 
-    /// A setting that breaks a rule.
+    /// The error of a setting that breaks a rule.
     pub(crate) fn setting(
         layer: &str,
         setting: &'static str,

@@ -5,8 +5,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use std::fmt;
 
-/// The backward pass of one forward pass: from the gradient for the output to the one for the input, if that is wanted. It
-/// adds the gradients for the layer's weights to the store.
+/// The backward pass of one forward pass: computes the gradient for the input, if that is wanted, from the gradient for the output. It adds
+/// the gradients for the layer's weights to the store.
 pub(crate) type Backward =
     Box<dyn FnOnce(&Tensor, bool, &mut GradStore) -> Result<Option<Tensor>, LayerError> + Send>;
 
@@ -43,9 +43,9 @@ impl Forward {
         Self { output: output.into(), backward: None }
     }
 
-    /// The result of training with its backward pass. `backward` gets the gradient for the output, whether the gradient for
-    /// the input is wanted, and a store, to which it adds the gradients for the layer's weights ([`add_gradient`]). It gives
-    /// the gradient for the input, of the input's shape, where that is wanted.
+    /// The result of training with its backward pass. `backward` gets the gradient for the output, whether the gradient for the input is
+    /// wanted, and a store, to which it adds the gradients for the layer's weights ([`add_gradient`]). It returns the gradient for the
+    /// input, of the input's shape, if that is wanted.
     pub fn training(
         output: impl Into<Padded>,
         backward: impl FnOnce(&Tensor, bool, &mut GradStore) -> Result<Option<Tensor>, LayerError>
@@ -55,7 +55,7 @@ impl Forward {
         Self { output: output.into(), backward: Some(Box::new(backward)) }
     }
 
-    /// The result in either mode: `backward`, as for [`Forward::training`], is kept in training alone.
+    /// The result in either mode. `backward`, as for [`Forward::training`], is kept in training only.
     pub(crate) fn of(
         training: bool,
         output: impl Into<Padded>,
@@ -66,7 +66,7 @@ impl Forward {
         if training { Self::training(output, backward) } else { Self::inference(output) }
     }
 
-    /// The result of inner layers, of which there is a backward pass in training alone.
+    /// The result of inner layers, which have a backward pass only in training.
     pub(crate) fn from_parts(output: impl Into<Padded>, backward: Option<Backward>) -> Self {
         Self { output: output.into(), backward }
     }
@@ -111,7 +111,7 @@ impl Forward {
         gradients: &mut GradStore,
     ) -> Result<Option<Tensor>, LayerError> {
         let Some(backward) = self.backward else { return Err(LayerError::NoBackward) };
-        // Loops over slices rely on it.
+        // Loops over slices rely on equal shapes.
         if dy.dims() != self.output.dims() {
             let rule = format!("of the output's shape, {:?}", self.output.dims());
             return Err(LayerError::setting("backward pass", "dy", rule, format!("{:?}", dy.dims())));
@@ -127,7 +127,7 @@ impl fmt::Debug for Forward {
     }
 }
 
-/// Joins the backward passes of layers that were applied one after another into one. The flag of each says whether its layer has weights.
+/// Combines the backward passes of layers that were applied one after another. The flag of each says whether its layer has weights.
 pub(crate) fn chain(passes: Vec<(Backward, bool)>) -> Backward {
     Box::new(move |dy, input_wanted, gradients| {
         let first = passes.iter().position(|(_, has_weights)| *has_weights).unwrap_or(passes.len());

@@ -1,8 +1,8 @@
 //! Fusion of layers.
 //!
-//! Computed layer by layer, every activation is written to memory and read again. A convolution or a batch normalisation and the layers
-//! after it can be computed on one channel of one example at a time, while its values are in the cache. Such a group of layers is a stage.
-//! Each layer says here which part of a stage it can be; [`Sequential`](crate::layers::Sequential) forms the stages.
+//! If layers are computed one by one, every activation is written to memory and read again. A convolution or a batch normalisation can be
+//! computed with the layers after it on one channel of one example at a time, while its values are in the cache. Such a group of layers is
+//! a stage. Each layer declares here which part of a stage it can be; [`Sequential`](crate::layers::Sequential) forms the stages.
 
 use crate::kernels::{Statistics, Window};
 use crate::memory::Memory;
@@ -14,12 +14,12 @@ pub struct Fusion<'a>(pub(crate) FusionKind<'a>);
 
 #[derive(Debug, Default)]
 pub(crate) enum FusionKind<'a> {
-    /// It is computed on its own.
+    /// The layer is computed on its own.
     #[default]
     Alone,
     /// A convolution, which begins a stage.
     Convolution(&'a ConvolutionParameters),
-    /// Batch normalisation: in training it begins a stage, in inference it is a step of the one before.
+    /// Batch normalisation. In training it begins a stage; in inference it is a step of the stage before it.
     Norm(&'a NormParameters),
     /// ReLU.
     Relu,
@@ -27,7 +27,7 @@ pub(crate) enum FusionKind<'a> {
     MaxPool(&'a [Window]),
     /// Dropout of single elements, or of whole channels.
     Dropout { rate: f64, channels: bool },
-    /// Only the shape changes.
+    /// A layer that only changes the shape.
     Flatten,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct NormParameters {
 }
 
 impl NormParameters {
-    /// What inference multiplies each channel with, and adds to it.
+    /// Returns factor and summand of each channel in inference.
     pub(crate) fn affine(&self) -> CandleResult<Vec<(f64, f64)>> {
         let values = |var: &Var| var.as_detached_tensor().to_dtype(DType::F64)?.to_vec1::<f64>();
         let (weight, bias) = (values(&self.weight)?, values(&self.bias)?);
@@ -71,7 +71,7 @@ impl NormParameters {
         Ok(channels.map(pair).collect())
     }
 
-    /// Moves the running statistics towards those of a batch: the variance towards the unbiased one, as in PyTorch.
+    /// Moves the running statistics towards those of a batch, the running variance towards the batch's unbiased one, as in PyTorch.
     pub(crate) fn record(&self, Statistics { mean, variance, n }: &Statistics) -> CandleResult<()> {
         let unbiased: Vec<f64> = variance.iter().map(|variance| variance * (n / (n - 1.0))).collect();
         for (running, batch) in [(&self.running_mean, mean), (&self.running_var, &unbiased)] {

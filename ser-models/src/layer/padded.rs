@@ -45,12 +45,12 @@ impl Padded {
         Ok(Self { values, lengths })
     }
 
-    /// Values whose lengths are known to fit.
+    /// Makes a batch whose lengths are known to fit.
     pub(crate) fn of(values: Tensor, lengths: Option<Vec<usize>>) -> Self {
         Self { values, lengths }
     }
 
-    /// Other values of the same examples, with as many valid frames.
+    /// Returns other values of the same examples, with the same valid frames.
     pub(crate) fn with_values(&self, values: Tensor) -> Self {
         Self { values, lengths: self.lengths.clone() }
     }
@@ -70,7 +70,7 @@ impl Padded {
         self.lengths.as_deref()
     }
 
-    /// The valid frames of each example, all of `frames` where no example is padded.
+    /// Returns the valid frames of each example, which are all `frames` if no example is padded.
     pub(crate) fn lengths_of(&self, frames: usize) -> Vec<usize> {
         self.lengths.clone().unwrap_or_else(|| vec![frames; self.len()])
     }
@@ -101,7 +101,7 @@ impl Padded {
         Ok(Some(Self::of(Tensor::cat(&values, 0)?, lengths)))
     }
 
-    /// The examples at these places, in this order.
+    /// Returns the examples at these places, in this order.
     pub(crate) fn select(&self, places: &[usize]) -> CandleResult<Self> {
         let size: usize = self.dims().iter().skip(1).product();
         let mut values = Vec::with_capacity(places.len() * size);

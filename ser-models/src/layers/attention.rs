@@ -49,7 +49,7 @@ impl AttentionPool {
         Self { deviations: true, ..self }
     }
 
-    /// Numbers that come out.
+    /// Number of output features.
     fn outputs(&self) -> usize {
         if self.deviations { 2 * self.features } else { self.features }
     }
@@ -102,7 +102,7 @@ impl AttentionPool {
                 let (x, vector) = (x.slice::<T>()?, vector.slice::<T>()?);
                 let (dy, pooled) = (dy.slice::<T>()?, pooled.slice::<T>()?);
                 let (first, second) = by_power(dy, pooled, features, outputs);
-                // The gradient for an alpha: of Σ_t α_t · x_t what `first` weighs, of Σ_t α_t · x_t² what `second` weighs; for a score:
+                // The gradient for an alpha is the product of `first` with x_t plus that of `second` with x_t². The gradient for a score is
                 // α_t · (dα_t − Σ_s α_s · dα_s).
                 let mut dscores = vec![T::ZERO; rows];
                 let examples = dscores.chunks_exact_mut(time).zip(alphas.chunks_exact(time));
@@ -120,7 +120,7 @@ impl AttentionPool {
                 }
                 let mut dvector = vec![T::ZERO; units];
                 let mut dbias = vec![T::ZERO; units];
-                // The hidden values become the gradients for what went into their tanh.
+                // The hidden values are replaced by the gradients for the inputs of their tanh.
                 let mut dhidden = hidden;
                 for (row, dscore) in dhidden.chunks_exact_mut(units).zip(&dscores) {
                     for (((h, vector), dvector), dbias) in
@@ -162,8 +162,8 @@ impl AttentionPool {
     }
 }
 
-/// The gradients for the weighted sums of each feature and of its square, each [batch, features]; the second one is there where
-/// deviations are. A variance is Σ α · x² − mean²: through it the mean has another gradient.
+/// The gradients for the weighted sums of each feature and of its square, each [batch, features]. The second one exists only with
+/// deviations. A variance is Σ α · x² − mean², so that the mean gets another gradient through it.
 fn by_power<T: Real>(dy: &[T], y: &[T], features: usize, outputs: usize) -> (Vec<T>, Option<Vec<T>>) {
     if outputs == features {
         return (dy.to_vec(), None);
@@ -244,7 +244,7 @@ mod tests {
             assert_eq!(y.dims(), [3, 8]);
             assert!(difference(&y.narrow(1, 0, 4).unwrap(), &mean) < 1e-14);
         }
-        // A vector of zeros makes all frames count the same.
+        // With a vector of zeros all frames have the same weight.
         pool.vector.set(&pool.vector.zeros_like().unwrap()).unwrap();
         let lengths = Some(&[5, 2, 1][..]);
         let given = answer(&pool, padded(&x, lengths)).to_vec2::<f64>().unwrap();

@@ -40,11 +40,11 @@ impl BatchNormConfig {
 /// Batch normalisation of each channel (Ioffe and Szegedy, *Batch normalization: accelerating deep network training by reducing internal
 /// covariate shift*, 2015): `y = (x − mean) / √(variance + eps) · weight + bias`.
 ///
-/// Input and output [batch, channels, …], any number of further axes, also none: PyTorch's `BatchNorm1d` and
-/// `BatchNorm2d` in one. In training the mean and the (biased) variance are the batch's, over all axes but the
-/// channels', and the running statistics move towards them (towards the unbiased variance, as in PyTorch); in inference
-/// they are the running ones. In training padding does not count, and what comes out of it is zero. Training needs 2 or
-/// more examples ([`LayerError::BatchOfOne`]), also where a single one has many frames, which PyTorch accepts.
+/// Input and output [batch, channels, …], with any number of further axes or none: PyTorch's `BatchNorm1d` and `BatchNorm2d` in one. In
+/// training the mean and the (biased) variance are the batch's, over all axes except the channels', and the running statistics move towards
+/// them (towards the unbiased variance, as in PyTorch). In inference they are the running ones. In training padding is not counted, and its
+/// output is zero. Training needs 2 or more examples ([`LayerError::BatchOfOne`]), even if a single one has many frames, which PyTorch
+/// accepts.
 #[derive(Debug)]
 pub struct BatchNorm(NormParameters);
 
@@ -106,7 +106,7 @@ impl Layer for BatchNorm {
     }
 }
 
-/// In inference each channel is multiplied and moved.
+/// In inference each channel is scaled and shifted.
 fn affine<T: Real>(norm: &NormParameters, x: &Padded) -> Result<Forward, LayerError> {
     let values = x.values().contiguous()?;
     let mut y = elements(&values)?.slice::<T>()?.to_vec();
@@ -175,7 +175,7 @@ mod tests {
         let layer = batch_norm(2, BatchNormConfig { momentum: 0.25, ..Default::default() });
         let x = Tensor::new(&[[1.0f64, 10.0], [3.0, 10.0], [5.0, 40.0]], &Device::Cpu).unwrap();
         train(&layer, x, 0);
-        // Means 3 and 20, unbiased variances 4 and 300.
+        // The means are 3 and 20, the unbiased variances 4 and 300.
         assert_eq!(layer.0.running_mean.to_vec1::<f64>().unwrap(), [0.75, 5.0]);
         let variance = layer.0.running_var.to_vec1::<f64>().unwrap();
         assert!((variance[0] - 1.75).abs() < 1e-14 && (variance[1] - 75.75).abs() < 1e-12);
@@ -196,7 +196,7 @@ mod tests {
             assert!(difference(&y, &expected) < 1e-13);
             assert!(difference(&layer.0.running_mean, &mean) < 1e-13);
             assert!(difference(&layer.0.running_var, &(variance * (n / (n - 1.0))).unwrap()) < 1e-13);
-            // The same frames laid out as clips of one frame, none of which is padded.
+            // The same frames as clips of one frame each, without padding.
             let frame =
                 |t: &Tensor, clip, at| t.narrow(0, clip, 1).unwrap().narrow(D::Minus1, at, 1).unwrap();
             let valid: Vec<(usize, usize)> =

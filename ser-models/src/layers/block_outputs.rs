@@ -1,10 +1,10 @@
-//! The outputs of an encoder, with those of its upper blocks, which are trained.
+//! The outputs of an encoder, extended by those of its upper blocks, which are trained.
 
 use super::{TimeFirst, TransformerBlock};
 use crate::layer::{Forward, Layer, LayerError, Mode, Padded, checked_shape};
 use candle_core::{Tensor, Var};
 
-/// Runs the last of several outputs of an encoder through further blocks, and adds the output of each.
+/// Runs the last of several outputs of an encoder through further blocks, and appends the output of each.
 ///
 /// Input [batch, layers · width, time], the features of one output after those of another; output [batch, (layers + blocks) · width, time].
 #[derive(Debug)]
@@ -15,12 +15,12 @@ pub(crate) struct BlockOutputs {
 }
 
 impl BlockOutputs {
-    /// Of `layers` outputs of `width` features each, 1 or more.
+    /// Makes a layer for `layers` outputs of `width` features each, 1 or more.
     pub(crate) fn new(blocks: Vec<TransformerBlock>, layers: usize, width: usize) -> Self {
         Self { blocks, layers, width }
     }
 
-    /// The features of output `number`, of values [batch, rows, time].
+    /// Returns the features of output `number` of values [batch, rows, time].
     fn output(&self, values: &Tensor, number: usize) -> Result<Tensor, LayerError> {
         Ok(values.narrow(1, number * self.width, self.width)?.contiguous()?)
     }
@@ -44,7 +44,7 @@ impl Layer for BlockOutputs {
         let Some(begin) = begin else { return Ok(Forward::inference(output)) };
         let own = Self { blocks: Vec::new(), ..*self };
         Ok(Forward::training(output, move |dy, input_wanted, gradients| {
-            // The gradient for the frames after a block: of its output, and through the block after it.
+            // The gradient for the frames after a block is the sum of that for its output and that through the next block.
             let mut dframes: Option<Tensor> = None;
             for (number, (through, out)) in passes.into_iter().enumerate().rev() {
                 let of_output = out(&own.output(dy, own.layers + number)?, true, gradients)?;

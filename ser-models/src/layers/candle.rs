@@ -1,7 +1,8 @@
-//! Between this crate's layers and Candle's graph.
+//! Conversion between this crate's layers and Candle's graph.
 //!
-//! Training here builds no graph: each layer has a forward and a backward pass. To combine such layers with Candle's graph: [`in_graph`]
-//! and the layers' [`Module`] make any layer one operation of Candle's graph, and [`CandleModule`] makes any Candle module a layer.
+//! Training in this crate builds no graph: each layer has a forward and a backward pass. There are two ways to combine such layers with
+//! Candle's graph: [`in_graph`] and the layers' [`Module`] make any layer one operation of the graph, and [`CandleModule`] makes any Candle
+//! module a layer.
 
 use super::{
     AttentionPool, AvgPool, BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, LayerMixture,
@@ -27,8 +28,8 @@ pub fn in_graph(layer: &dyn Layer, x: &Padded, mode: &mut Mode<'_>) -> Result<Te
     let Some(backward) = backward else { return Ok(output.into_values().detach()) };
     let weights: Vec<Var> = layer.weights().into_iter().cloned().collect();
     let flat = weights.iter().map(|weight| weight.flatten_all()).collect::<CandleResult<Vec<_>>>()?;
-    // An operation takes three tensors at most: the weights go in as one, which the backward pass of Candle's `cat`
-    // takes apart.
+    // An operation has at most three tensors, so the weights are concatenated to one. The backward pass of Candle's `cat` splits their
+    // gradient.
     let flat = match flat.is_empty() {
         true => Tensor::zeros(1, x.values().dtype(), &Device::Cpu)?,
         false => Tensor::cat(&flat, 0)?,
@@ -87,7 +88,7 @@ impl CustomOp2 for LayerOp {
     }
 }
 
-/// Layers that do the same in training and inference are Candle modules; gradients always go through them.
+/// Layers whose training and inference are equal are Candle modules. Gradients always pass through them.
 macro_rules! module {
     ($($layer:ty),*) => {$(
         impl Module for $layer {
@@ -149,11 +150,11 @@ impl<L: Layer> ModuleT for Seeded<L> {
     }
 }
 
-/// A module of Candle's as a layer. Its backward pass is Candle's own.
+/// A Candle module as a layer. Its backward pass is Candle's own.
 ///
-/// The module does not know of padding. Valid lengths are passed on if it keeps the number of axes and the last axis, and padded examples
-/// are refused otherwise. Within these shapes padding is the module's business: one that mixes frames, such as a convolution or an attention,
-/// reads what follows an example's valid frames.
+/// The module gets no information about padding. Valid lengths are passed on if it keeps the number of axes and the last axis, and padded
+/// examples are refused otherwise. A module that mixes frames, such as a convolution or an attention, reads the padding after an example's
+/// valid frames.
 pub struct CandleModule {
     name: String,
     module: Box<dyn ModuleT + Send + Sync>,
@@ -164,12 +165,13 @@ pub struct CandleModule {
 }
 
 impl CandleModule {
-    /// `module` for examples of `input_shape`, which gives examples of `output_shape`. Its weights and statistics are the tensors
-    /// whose names in `parameters` begin with `name` and a dot; an activation has none. The module is run once on an example of zeros.
+    /// Makes a layer of `module`, which maps examples of `input_shape` to examples of `output_shape`. Its weights and statistics are the
+    /// tensors whose names in `parameters` begin with `name` and a dot; an activation has none. The module is run once on an example of
+    /// zeros.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if the module has weights and no tensor has this name, [`LayerError::OutputShape`] if it gives another
-    /// shape, and what the module itself refuses.
+    /// [`LayerError::Setting`] if the module has weights and no tensor has this name, [`LayerError::OutputShape`] if the module's output
+    /// has another shape, and errors of the module itself.
     pub fn new(
         module: impl ModuleT + Send + Sync + 'static,
         input_shape: impl Into<Vec<usize>>,

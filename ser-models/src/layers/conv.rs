@@ -130,7 +130,7 @@ impl Conv<2> {
 }
 
 impl<const AXES: usize> Conv<AXES> {
-    /// Makes the tensors, for a window over each axis but the channels.
+    /// Makes the tensors, for a window over each axis except the channels.
     fn of(
         layer: &'static str,
         (in_channels, filters): (usize, usize),
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// The largest difference of two tensors, relative to the largest value of the second where that is above 1.
+    /// Returns the largest difference of two tensors, relative to the largest value of the second if that is above 1.
     fn difference(a: &Tensor, b: &Tensor) -> f64 {
         assert_eq!(a.dims(), b.dims());
         let largest = |t: Tensor| {
@@ -200,12 +200,13 @@ mod tests {
         largest((a - b).unwrap()) / largest(b.clone()).max(1.0)
     }
 
-    /// The reference's output of a convolution.
+    /// Returns the reference's output of a convolution.
     fn composition(conv: &dyn Layer, x: &Tensor) -> Tensor {
         reference::convolution(x, parameters(conv)).unwrap()
     }
 
-    /// Every gradient of the layer for an input of this shape, by finite differences, and outputs and gradients against the reference's.
+    /// Checks every gradient of the layer for an input of this shape by finite differences, and outputs and gradients against the
+    /// reference.
     fn check_convolution(conv: &dyn Layer, shape: &[usize]) {
         let ConvolutionParameters { bias, filters, .. } = parameters(conv);
         bias.set(&input(&[*filters], 9)).unwrap();
@@ -213,7 +214,7 @@ mod tests {
         check_against_composition(conv, shape);
     }
 
-    /// Outputs and gradients against the reference's.
+    /// Checks outputs and gradients against the reference.
     fn check_against_composition(conv: &dyn Layer, shape: &[usize]) {
         let ConvolutionParameters { weight, bias, .. } = parameters(conv);
         let x = variable(shape, 1);
@@ -266,8 +267,8 @@ mod tests {
 
         #[test]
         fn gradients_are_correct_where_the_work_is_split_into_tiles_and_blocks() {
-            // 9 clips make two per part, 250 steps one clip per tile, 20 steps many, 800 several tiles per clip, and 70
-            // channels two blocks.
+            // With 9 clips a part has two, with 250 steps a tile has one clip, with 20 steps many, with 801 steps a clip has several tiles,
+            // and 70 channels make two blocks.
             for shape in [[9, 2, 250], [40, 2, 20], [3, 2, 801], [2, 70, 251], [2, 90, 801]] {
                 check_against_composition(&conv(shape[1], Conv1dConfig::new(3, 5)), &shape);
             }
@@ -361,8 +362,8 @@ mod tests {
 
         #[test]
         fn gradients_are_correct_where_the_work_is_split_into_tiles_and_blocks() {
-            // Several tiles in an image, with ends within rows; several images in a tile; two blocks of input channels, two groups
-            // of output channels.
+            // Several tiles in an image, which end within rows; several images in a tile; two blocks of input channels and two groups of
+            // output channels.
             for shape in [[9, 2, 21, 43], [33, 3, 5, 7], [2, 50, 13, 37]] {
                 check_against_composition(&conv(shape[1], Conv2dConfig::new(11, [3, 3])), &shape);
             }

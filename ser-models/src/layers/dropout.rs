@@ -72,7 +72,7 @@ impl Layer for Dropout {
     }
 }
 
-/// Drops every `run` neighbouring elements together.
+/// Drops each group of `run` consecutive elements together.
 fn drop<T: Real>(x: &Padded, rate: f64, run: usize, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
     let generator = match mode {
         Mode::Training(generator) => generator,
@@ -91,12 +91,12 @@ fn drop<T: Real>(x: &Padded, rate: f64, run: usize, mode: &mut Mode<'_>) -> Resu
     }))
 }
 
-/// Which of `n` elements are kept, and by what these are multiplied.
+/// Draws which of `n` elements are kept, and returns the factor of these.
 pub(super) fn draw(n: usize, rate: f64, generator: &mut Generator) -> (Vec<bool>, f64) {
     (keep_mask(n, rate, generator), 1.0 / (1.0 - rate))
 }
 
-/// The elements that are kept, multiplied, and zeros.
+/// Returns the kept elements times `scale`, and zeros for the others.
 fn scaled<T: Real>(x: &[T], mask: &[bool], run: usize, scale: f64) -> Vec<T> {
     let scale = T::from_f64(scale);
     if run == 1 {

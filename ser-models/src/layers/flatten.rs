@@ -1,4 +1,4 @@
-//! From any shape to a vector.
+//! Flattening of examples to vectors.
 
 use crate::layer::{Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded};
 

@@ -1,4 +1,4 @@
-//! Gradients against finite differences, for tests.
+//! Checks of gradients by finite differences, for tests.
 
 use super::in_graph;
 use crate::generator::Generator;
@@ -10,46 +10,46 @@ const STEP: f64 = 1e-5;
 /// The largest error allowed, relative to the largest gradient of the tensor.
 const TOLERANCE: f64 = 1e-8;
 
-/// Standard normal numbers in f64.
+/// Returns standard normal numbers in `f64`.
 pub(crate) fn input(shape: &[usize], seed: u64) -> Tensor {
     let mut generator = Generator::with_stream(seed, 77);
     let values = (0..shape.iter().product::<usize>()).map(|_| generator.normal()).collect::<Vec<_>>();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// The same as a variable.
+/// Like [`input`], as a variable.
 pub(crate) fn variable(shape: &[usize], seed: u64) -> Var {
     Var::from_tensor(&input(shape, seed)).unwrap()
 }
 
-/// A batch with valid lengths.
+/// Makes a batch with valid lengths.
 pub(crate) fn padded(x: &Tensor, lengths: Option<&[usize]>) -> Padded {
     Padded::new(x.clone(), lengths.map(<[usize]>::to_vec)).unwrap()
 }
 
-/// A forward pass in training in Candle's graph, with random numbers from a seed.
+/// Runs a forward pass in training in Candle's graph, with random numbers from a seed.
 pub(crate) fn train(layer: &dyn Layer, x: impl Into<Padded>, seed: u64) -> Tensor {
     in_graph(layer, &x.into(), &mut Mode::Training(&mut Generator::new(seed))).unwrap()
 }
 
-/// What a layer gives in inference.
+/// Returns a layer's output in inference.
 pub(crate) fn answer(layer: &dyn Layer, x: impl Into<Padded>) -> Tensor {
     layer.forward(&x.into(), &mut Mode::Inference).unwrap().into_output().into_values()
 }
 
-/// The largest difference of two tensors of one shape.
+/// Returns the largest difference of two tensors of one shape.
 pub(crate) fn difference(a: &Tensor, b: &Tensor) -> f64 {
     (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
 }
 
-/// Values in f64, in row-major order.
+/// Returns values in `f64`, in row-major order.
 pub(crate) fn values(tensor: &Tensor) -> Vec<f64> {
     let tensor = tensor.to_dtype(candle_core::DType::F64).unwrap();
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Checks the gradient of a fixed random weighting of `f`'s output for each of `vars`, entry by entry, by central
-/// differences. `f` must give the same output for the same variables.
+/// Checks the gradients of `f`'s output, weighted by fixed random numbers, for each element of each of `vars`, by central differences. `f`
+/// must return the same output for the same variables.
 pub(crate) fn check(what: &str, vars: &[&Var], f: impl Fn() -> Tensor) {
     let y = f();
     let weights = input(y.dims(), 1234);

@@ -48,7 +48,7 @@ impl LayerMixture {
         let values = x.values().contiguous()?;
         let mut dims = x.dims().to_vec();
         dims[1] /= layers * parts;
-        // Of a layer the first numbers are mixed, after the layers that are skipped.
+        // Of each layer only the first numbers are mixed, beginning after the skipped layers.
         let size: usize = dims[1..].iter().product();
         let layer = size * parts;
         let (y, alphas) = {
@@ -163,7 +163,7 @@ mod tests {
         for shape in [&[2, 12][..], &[2, 12, 5]] {
             let x = variable(shape, 4);
             check_layer("a part of layers", &mixture, &x, None);
-            // Features 4 and 5 are the first half of layer 1, 8 and 9 that of layer 2.
+            // Features 4 and 5 are the first half of layer 1, features 8 and 9 that of layer 2.
             let part = |at: usize, alpha: f64| (x.narrow(1, at, 2).unwrap() * alpha).unwrap();
             let expected = (part(4, alphas[0]) + part(8, alphas[1])).unwrap();
             assert!(difference(&train(&mixture, x.as_tensor(), 0), &expected) < 1e-14);

@@ -53,7 +53,7 @@ impl CrossEntropy {
         let shares = self.shares(logits, targets, labelled)?;
         let logits = match labelled {
             None => logits.detach(),
-            // Far below all others, and finite, so that nothing of it times a share of 0 is 0.
+            // Logits of unlabelled classes are far below all others, but finite, so that their product with a share of 0 is 0.
             Some(labelled) => (logits.detach() * labelled)?.add(&labelled.affine(1e30, -1e30)?)?,
         };
         let logarithms = log_softmax(&logits)?;
@@ -71,7 +71,7 @@ impl CrossEntropy {
         Ok((log_softmax(logits)? * shares)?.sum_all()?.neg()?)
     }
 
-    /// What multiplies the negative logarithm of each probability, [batch, classes].
+    /// Returns the factors of the negative log-probabilities, [batch, classes].
     fn shares(
         &self,
         logits: &Tensor,
@@ -109,7 +109,7 @@ impl CrossEntropy {
     }
 }
 
-/// A row for each label with a 1 at its class, else zeros: [batch, classes] in row-major order.
+/// Returns a row for each label with a 1 at its class, else zeros: [batch, classes] in row-major order.
 pub(crate) fn one_hot(labels: &[usize], classes: usize) -> Result<Vec<f32>, LayerError> {
     let mut rows = vec![0.0; labels.len() * classes];
     for (row, &label) in rows.chunks_exact_mut(classes.max(1)).zip(labels) {
@@ -118,8 +118,7 @@ pub(crate) fn one_hot(labels: &[usize], classes: usize) -> Result<Vec<f32>, Laye
     Ok(rows)
 }
 
-/// `log softmax` over the last axis. The largest logit is taken off first, as a constant: it changes no value and no
-/// gradient.
+/// `log softmax` over the last axis. The largest logit is subtracted first, as a constant: this changes neither values nor gradients.
 fn log_softmax(logits: &Tensor) -> CandleResult<Tensor> {
     let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
     shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
@@ -164,11 +163,11 @@ mod tests {
         let logits = input(&[2, 4], 3);
         let rows = |rows: &[[f64; 4]; 2]| Tensor::new(rows, &Device::Cpu).unwrap();
         let targets = rows(&[[0.7, 0.0, 0.3, 0.0], [0.0, 1.0, 0.0, 0.0]]);
-        // All labelled: the plain loss.
+        // If all classes are labelled, the loss is the plain one.
         let plain = loss.loss_and_gradient(&logits, &targets, None).unwrap();
         let all = loss.loss_and_gradient(&logits, &targets, Some(&rows(&[[1.0; 4]; 2]))).unwrap();
         assert!((plain.0 - all.0).abs() < 1e-14 && difference(&plain.1, &all.1) < 1e-14);
-        // Two labelled: the loss of a network that has no other outputs.
+        // If two classes are labelled, the loss is that of a network without the other outputs.
         let labelled = rows(&[[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]]);
         let (value, gradient) = loss.loss_and_gradient(&logits, &targets, Some(&labelled)).unwrap();
         let of_two = CrossEntropy::new(vec![1.0; 2], 0.1).unwrap();

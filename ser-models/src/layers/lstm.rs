@@ -63,10 +63,9 @@ pub struct Lstm {
 
 impl Lstm {
     /// Makes for each layer n, counted from 0, `l{n}.weight` of shape (4 · units, inputs + units) and `l{n}.bias` of shape (4 · units), and
-    /// for the backward direction `l{n}_reverse.weight` and `l{n}_reverse.bias`. `inputs` of a later layer is the width of the output before
-    /// it: units, or 2 · units in both directions. The gates stand in PyTorch's order
-    /// i, f, g, o; a row of the weight is PyTorch's row of `weight_ih` followed by that of `weight_hh`, and the bias is the
-    /// sum of its two.
+    /// for the backward direction `l{n}_reverse.weight` and `l{n}_reverse.bias`. `inputs` of a later layer is the width of the output
+    /// before it: units, or 2 · units in both directions. The gates are in PyTorch's order i, f, g, o. A row of the weight is PyTorch's row
+    /// of `weight_ih` followed by that of `weight_hh`, and the bias is the sum of PyTorch's two.
     ///
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0, the dropout is out of its range, or the forget bias is not finite;
@@ -98,7 +97,7 @@ impl Lstm {
     }
 }
 
-/// One layer in all its directions, side by side.
+/// Runs one layer in all its directions, and concatenates their outputs.
 fn directions(
     layer: &[Direction],
     x: &Padded,

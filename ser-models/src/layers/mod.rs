@@ -34,11 +34,11 @@
 //!
 //! # With candle-nn
 //!
-//! Layers of `candle-nn` and of this crate mix. [`Parameters::var_builder`](crate::Parameters::var_builder) gives Candle's
-//! layers their tensors, [`Sequential::module`] takes any `ModuleT`; the other way round, most of this
-//! crate's layers are `Module` or `ModuleT` themselves, [`Seeded`] makes any other one a `ModuleT` ([`Lstm`], [`Residual`], [`Dropout`],
-//! [`Sequential`]), all can be made from a `VarBuilder` `vb` by
-//! [`Scope::from`](crate::Scope)`(vb.pp("dense"))`, and [`in_graph`] makes any of them one operation of Candle's graph.
+//! Layers of `candle-nn` and of this crate can be mixed. [`Parameters::var_builder`](crate::Parameters::var_builder) makes the tensors of
+//! Candle's layers, and [`Sequential::module`] adds any `ModuleT` to a network. Conversely, most of this crate's layers are `Module` or
+//! `ModuleT` themselves, and [`Seeded`] makes the others a `ModuleT` ([`Lstm`], [`Residual`], [`Dropout`], [`Sequential`]). All can be made
+//! from a `VarBuilder` `vb` by [`Scope::from`](crate::Scope)`(vb.pp("dense"))`, and [`in_graph`] makes any of them one operation of
+//! Candle's graph.
 //!
 //! These parts of `candle-nn` 0.11.1 are not used, because of measured defects: `conv1d` and `max_pool2d` have wrong gradients on the CPU;
 //! the fused softmax and layer norm have none; dropout and initial values cannot be seeded; the LSTM repeats the input's product at every

@@ -31,8 +31,8 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    /// Makes `weight` (gates · units, inputs + units) and `bias` (gates · units). The input's part of the weight is drawn
-    /// by `init`, the state's is orthogonal over all gates together, as Keras's.
+    /// Makes `weight` (gates · units, inputs + units) and `bias` (gates · units). The input's part of the weight is drawn by `init`. The
+    /// state's part is orthogonal over all gates together, as Keras's.
     pub(super) fn new(
         cell: Cell,
         (inputs, units): (usize, usize),
@@ -55,7 +55,7 @@ impl Direction {
         Ok(Self { weight, bias, cell, inputs, units, reverse })
     }
 
-    /// The states of a batch of frames, whose shape and lengths were checked, and in training their backward pass.
+    /// Returns the states of a batch of frames, whose shape and lengths were checked, and in training their backward pass.
     pub(super) fn forward(
         &self,
         x: &Padded,
@@ -125,7 +125,7 @@ pub(super) fn check_frames(
     }
 }
 
-/// The valid frames of what comes out.
+/// Returns the valid frames of the output.
 pub(super) fn lengths_of(x: &Padded, states: States) -> Option<Vec<usize>> {
     x.lengths().filter(|_| states == States::Sequence).map(<[usize]>::to_vec)
 }
@@ -143,7 +143,7 @@ mod tests {
 
     const CELLS: [Cell; 2] = [Cell::Tanh, Cell::Lstm];
 
-    /// One direction as a layer.
+    /// One direction, tested as a layer.
     #[derive(Debug)]
     struct Single(Direction, States);
 
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_clip_gives_the_same_bits_alone_and_among_others_and_on_any_number_of_threads() {
-        // Large enough to be split among threads.
+        // The sizes are large enough that the work is split among threads.
         let parameters = Parameters::new(5, DType::F32);
         let scope = &parameters.scope("pass");
         let pass = Direction::new(Cell::Lstm, (8, 64), Init::GlorotUniform, 1.0, false, scope).unwrap();

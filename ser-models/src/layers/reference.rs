@@ -1,11 +1,11 @@
-//! Layers as compositions of Candle's own operations whose gradients are right: the reference that tests compare with.
+//! Layers composed of Candle operations with correct gradients. Tests compare this crate's layers with them.
 
 use crate::kernels::{Cell, Placed, Recurrence};
 use crate::layer::{ConvolutionParameters, NormParameters};
 use candle_core::{D, Device, Result as CandleResult, Tensor};
 
-/// Of `x` [batch, channels, height, width] what every window sees: [batch, channels, output height, output width, taps],
-/// `beyond` beyond the ends.
+/// Returns the inputs of every window of `x` [batch, channels, height, width]: [batch, channels, output height, output width, taps]. Inputs
+/// beyond the ends are `beyond`.
 fn unfold(x: &Tensor, windows: &[Placed; 2], beyond: f64) -> CandleResult<Tensor> {
     let (batch, channels, ..) = x.dims4()?;
     let [rows, columns] = windows;
@@ -23,7 +23,7 @@ fn unfold(x: &Tensor, windows: &[Placed; 2], beyond: f64) -> CandleResult<Tensor
         .reshape((batch, channels, rows.output, columns.output, rows.kernel * columns.kernel))
 }
 
-/// `x` with `n` steps of `value` before its start, or after its end.
+/// Returns `x` with `n` steps of `value` before its start or after its end.
 fn padding(x: &Tensor, axis: usize, n: usize, value: f64, before: bool) -> CandleResult<Tensor> {
     if n == 0 {
         return Ok(x.clone());
@@ -34,12 +34,12 @@ fn padding(x: &Tensor, axis: usize, n: usize, value: f64, before: bool) -> Candl
     if before { Tensor::cat(&[&beyond, x], axis) } else { Tensor::cat(&[x, &beyond], axis) }
 }
 
-/// A sequence [batch, channels, length] as an image of one row; an image as it is.
+/// Returns a sequence [batch, channels, length] as an image of one row, and an image unchanged.
 fn as_image(x: &Tensor) -> CandleResult<Tensor> {
     if x.rank() == 3 { x.unsqueeze(2) } else { Ok(x.clone()) }
 }
 
-/// A convolution: gathers and a matrix product.
+/// Computes a convolution by gathering inputs and a matrix product.
 pub(crate) fn convolution(x: &Tensor, parameters: &ConvolutionParameters) -> CandleResult<Tensor> {
     let mut windows = [Placed::SINGLE; 2];
     let axes = parameters.windows.len();
@@ -58,7 +58,7 @@ pub(crate) fn convolution(x: &Tensor, parameters: &ConvolutionParameters) -> Can
     if x.rank() == 3 { Ok(y) } else { y.reshape((batch, filters, height, width)) }
 }
 
-/// The largest value, or the mean, of each window. Candle's `max` would give every one of equal values the whole gradient.
+/// Returns the largest value, or the mean, of each window. Candle's `max` would pass the whole gradient to each of several equal values.
 pub(crate) fn pooling(x: &Tensor, is_max: bool, windows: &[Placed; 2]) -> CandleResult<Tensor> {
     let image = as_image(x)?;
     if is_max {
@@ -70,7 +70,7 @@ pub(crate) fn pooling(x: &Tensor, is_max: bool, windows: &[Placed; 2]) -> Candle
     unfold(&image, windows, 0.0)?.sum(4)?.div(&inside)
 }
 
-/// [batch, …, time] with zeros in place of each example's padding.
+/// Returns [batch, …, time] with zeros as each example's padding.
 pub(crate) fn keep_valid(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> {
     let time = x.dim(D::Minus1)?;
     let mut shape = vec![1; x.rank()];
@@ -78,8 +78,8 @@ pub(crate) fn keep_valid(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> 
     x.broadcast_mul(&frame_mask(lengths, time, x)?.reshape(shape)?)
 }
 
-/// Batch normalisation in training of examples whose valid frames are `lengths`: (y, mean, biased variance, values of a
-/// channel).
+/// Computes batch normalisation in training of examples whose valid frames are `lengths`. Returns (y, mean, biased variance, number of
+/// values of a channel).
 pub(crate) fn batch_norm(
     x: &Tensor,
     lengths: Option<&[usize]>,
@@ -100,7 +100,7 @@ pub(crate) fn batch_norm(
     Ok((y, mean.flatten_all()?, variance.flatten_all()?, n as f64))
 }
 
-/// One recurrent layer in one direction, step by step.
+/// Computes one recurrent layer in one direction, step by step.
 pub(crate) fn recurrence(
     x: &Tensor,
     weight: &Tensor,
@@ -147,7 +147,7 @@ pub(crate) fn sigmoid(x: &Tensor) -> CandleResult<Tensor> {
     (x.neg()?.exp()? + 1.0)?.recip()
 }
 
-/// Each clip's frames backward in time, its padding left at the end.
+/// Reverses the order of each clip's valid frames. The padding stays at the end.
 fn reversed(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> {
     let (batch, time, features) = x.dims3()?;
     let frames = lengths.iter().enumerate().flat_map(|(clip, length)| {
@@ -158,14 +158,14 @@ fn reversed(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> {
     x.reshape((batch * time, features))?.index_select(&frames, 0)?.reshape(x.shape())
 }
 
-/// Ones for the frames of each clip and zeros for its padding, [batch, time].
+/// Returns ones for the frames of each clip and zeros for its padding, [batch, time].
 fn frame_mask(lengths: &[usize], time: usize, like: &Tensor) -> CandleResult<Tensor> {
     let inside = lengths.iter().flat_map(|length| (0..time).map(move |t| f64::from(u8::from(t < *length))));
     let mask = Tensor::from_vec(inside.collect::<Vec<_>>(), (lengths.len(), time), &Device::Cpu)?;
     mask.to_dtype(like.dtype())?.to_device(like.device())
 }
 
-/// Attention pooling with `weight`, `bias` and `vector`.
+/// Computes attention pooling with `weight`, `bias` and `vector`.
 pub(crate) fn attention(
     x: &Tensor,
     lengths: Option<&[usize]>,

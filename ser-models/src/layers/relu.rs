@@ -29,7 +29,7 @@ impl Layer for Relu {
 
 fn rectify<T: Real>(x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
     let values = x.values().contiguous()?;
-    // A NaN fails the comparison and stays.
+    // A NaN fails the comparison, so it stays NaN.
     let y = map(elements(&values)?.slice()?, |x: T| if x < T::ZERO { T::ZERO } else { x });
     let y = tensor(y, x.dims())?;
     let output = x.with_values(y.clone());

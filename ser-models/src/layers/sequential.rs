@@ -1,4 +1,4 @@
-//! Layers one after another.
+//! Sequences of layers.
 
 use super::fused::Fused;
 use super::{
@@ -11,12 +11,12 @@ use crate::parameters::Parameters;
 use candle_core::Var;
 use candle_nn::ModuleT;
 
-/// One layer of a [`Sequential`], with what a summary says of it.
+/// One layer of a [`Sequential`], with its entry in a summary.
 #[derive(Debug)]
 pub(super) struct NamedLayer {
-    /// Its name, by kind and number, e.g. `conv1d_2`: the beginning of its parameters' names.
+    /// The layer's name, by kind and number, e.g. `conv1d_2`. Its parameters' names begin with it.
     pub(super) name: String,
-    /// What it gives out, without the batch axis.
+    /// The output shape, without the batch axis.
     output_shape: Vec<usize>,
     /// The layer itself.
     pub(super) layer: Box<dyn Layer>,
@@ -46,7 +46,7 @@ pub(super) struct NamedLayer {
 /// ```
 #[derive(Debug)]
 pub struct Sequential {
-    /// What the layers' names begin with.
+    /// The prefix of the layers' names.
     prefix: String,
     input_shape: Vec<usize>,
     pub(super) layers: Vec<NamedLayer>,
@@ -58,14 +58,14 @@ macro_rules! adds {
         $(#[$about])*
         ///
         /// # Errors
-        /// If a setting is out of its range, or the layer does not take what the layers before it give.
+        /// If a setting is out of its range, or the layer does not accept the output of the layers before it.
         pub fn $name(&mut self, $($argument: $type),*) -> Result<(), LayerError> {
             self.push(stringify!($name), $layer)
         }
     )*};
 }
 
-/// Methods that add a layer with tensors. A row gives the kind, from which the layer's name is made, and an expression that makes the layer
+/// Methods that add a layer with tensors. A row has the kind, which is part of the layer's name, and an expression that makes the layer
 /// from the network so far and the scope of the layer's tensors.
 macro_rules! adds_with_tensors {
     (
@@ -98,12 +98,12 @@ impl Sequential {
         Self { prefix, input_shape: input_shape.into(), layers: Vec::new() }
     }
 
-    /// The shape that goes in, without the batch axis.
+    /// The input shape, without the batch axis.
     pub fn input_shape(&self) -> &[usize] {
         &self.input_shape
     }
 
-    /// The shape that comes out, without the batch axis.
+    /// The output shape, without the batch axis.
     pub fn output_shape(&self) -> &[usize] {
         self.layers.last().map_or(&self.input_shape, |last| &last.output_shape)
     }
@@ -111,7 +111,7 @@ impl Sequential {
     /// Adds a layer at the end, under `kind` and the next number.
     ///
     /// # Errors
-    /// If the layer does not take what the layers before it give.
+    /// If the layer does not accept the output of the layers before it.
     pub fn push(&mut self, kind: &str, layer: impl Layer + 'static) -> Result<(), LayerError> {
         self.push_named(self.next_name(kind), layer)
     }
@@ -125,7 +125,7 @@ impl Sequential {
     /// Adds the layers of another network, under their own names.
     ///
     /// # Errors
-    /// If its input is not what the layers before it give.
+    /// If the other network's input shape is not the output shape of this one.
     pub fn append(&mut self, other: Self) -> Result<(), LayerError> {
         if other.input_shape != self.output_shape() {
             let expected = format!("{:?}", other.input_shape);
@@ -142,12 +142,12 @@ impl Sequential {
         format!("{kind}_{}", number + 1)
     }
 
-    /// The channels, or features, that come out.
+    /// Number of channels, or features, of the output.
     fn channels(&self) -> usize {
         self.output_shape().first().copied().unwrap_or(0)
     }
 
-    /// The features of the frames that come out.
+    /// Number of features of the output's frames.
     fn features(&self) -> usize {
         self.output_shape().last().copied().unwrap_or(0)
     }
@@ -198,9 +198,8 @@ impl Sequential {
         };
     }
 
-    /// Adds a module of Candle's, such as a `candle_nn::Linear`, with the shape of an example that comes out of it; its
-    /// weights are those that `parameters` got under `name`, e.g. through
-    /// [`Parameters::var_builder`]`().pp(name)`. See [`CandleModule`].
+    /// Adds a Candle module, such as a `candle_nn::Linear`, whose output for one example has the shape `output_shape`. Its weights are
+    /// those that `parameters` got under `name`, e.g. through [`Parameters::var_builder`]`().pp(name)`. See [`CandleModule`].
     ///
     /// # Errors
     /// See [`CandleModule::new`].

@@ -8,8 +8,8 @@ use crate::layer::{
 use crate::parameters::Scope;
 use candle_core::Var;
 
-/// What [`Normalization`](crate::training::Normalization) does to a model's inputs, for features that the network itself computes: the
-/// logarithm where the floor is above 0, then `(x − mean) / std`. Training does not change the constants.
+/// Applies [`Normalization`](crate::training::Normalization) to features that the network itself computes: the logarithm if the floor is
+/// above 0, then `(x − mean) / std`. Training does not change the constants.
 ///
 /// Input and output [batch, features] or [batch, features, time]. Padding is zero afterwards.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Standardization {
         let dims = values.dims().to_vec();
         let time = dims.get(2).copied().unwrap_or(1);
         x.check("Standardization", time)?;
-        // The values, and their derivatives.
+        // `y` gets the values, `slopes` their derivatives.
         let (mut y, mut slopes) = (vec![T::ZERO; values.elem_count()], vec![T::ZERO; values.elem_count()]);
         {
             let (x_values, floor) = (elements(&values)?, elements(&self.floor)?);

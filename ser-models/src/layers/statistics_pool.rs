@@ -7,7 +7,7 @@ use crate::layer::{
 use rayon::prelude::*;
 
 /// The mean and the standard deviation √(variance + 10⁻⁵) over the valid frames of each feature, as
-/// [`WhisperEncoder::statistics`](crate::encoder::WhisperEncoder::statistics) gives them of an encoder's outputs.
+/// [`WhisperEncoder::statistics`](crate::encoder::WhisperEncoder::statistics) computes them from an encoder's outputs.
 ///
 /// Input [batch, layers · width, time], output [batch, layers · 2 · width]: for each of the layers the means, then the deviations.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub(crate) struct StatisticsPool {
 }
 
 impl StatisticsPool {
-    /// Of layers of `width` features each, 1 or more.
+    /// Makes a layer for outputs of `width` features each, 1 or more.
     pub(crate) fn new(width: usize) -> Self {
         Self { width }
     }
@@ -75,7 +75,7 @@ impl StatisticsPool {
     }
 }
 
-/// Mean and √(variance + 10⁻⁵).
+/// Returns mean and √(variance + 10⁻⁵).
 fn moments<T: Real>(row: &[T]) -> (T, T) {
     let share = 1.0 / row.len() as f64;
     let mean = T::from_f64(sum(row).to_f64() * share);

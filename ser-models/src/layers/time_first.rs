@@ -1,4 +1,4 @@
-//! From channels to frames.
+//! Rearrangement of channels to frames.
 
 use crate::kernels::{ForEachItem, Real};
 use crate::layer::{
@@ -46,7 +46,7 @@ fn transpose<T: Real>(x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError
     }))
 }
 
-/// Transposes each example's matrix, in squares that fit the cache.
+/// Transposes each example's matrix, in squares that fit into the cache.
 fn transpose_examples<T: Real>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
     const SQUARE: usize = 16;
     let mut y = vec![T::ZERO; x.len()];

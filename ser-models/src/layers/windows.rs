@@ -1,9 +1,9 @@
-//! Code shared by layers with moving windows: the shapes that come out, and the valid frames.
+//! Code shared by layers with moving windows: output shapes, and valid frames.
 
 use crate::kernels::{Placed, Real, Window};
 use crate::layer::LayerError;
 
-/// The windows over an example [channels, …] as over an image [channels, height, width]; `channels` are those expected.
+/// Returns the windows over an example [channels, …] as windows over an image [channels, height, width]. `channels` is the expected number.
 pub(super) fn place(
     layer: &'static str,
     windows: &[Window],
@@ -27,7 +27,7 @@ pub(super) fn place(
     Ok(placed)
 }
 
-/// The shape that comes out of an example: with as many `filters` as channels, or its own channels for `None`.
+/// Returns the output shape of an example. It has `filters` channels, or for `None` those of the input.
 pub(super) fn shape_after(
     layer: &'static str,
     windows: &[Window],
@@ -39,10 +39,10 @@ pub(super) fn shape_after(
     Ok(std::iter::once(filters.map_or(input[0], |(_, filters)| filters)).chain(lengths).collect())
 }
 
-/// The number of valid output frames of each clip: as many as without its padding, but 1 to `frames`.
+/// Returns the number of valid output frames of each clip: those of the clip without padding, but 1 to `frames`.
 ///
 /// # Errors
-/// [`LayerError::Setting`] if the windows' places depend on how far the clips are padded.
+/// [`LayerError::Setting`] if the position of the windows depends on the amount of padding.
 pub(super) fn lengths_after(
     layer: &'static str,
     windows: &[Window],
@@ -58,8 +58,8 @@ pub(super) fn lengths_after(
     Ok(Some(lengths.iter().map(left).collect()))
 }
 
-/// Whether a window without dilation sees padding at the end of a clip: `lengths` are the valid frames that go in, `after` those
-/// that come out.
+/// Whether a window without dilation reads padding at the end of a clip. `lengths` are the valid input frames, `after` the valid output
+/// frames.
 pub(super) fn sees_padding(window: &Placed, lengths: &[usize], after: &[usize]) -> bool {
     lengths.iter().zip(after).any(|(length, after)| window.range(after - 1).end > *length)
 }

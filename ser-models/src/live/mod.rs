@@ -1,4 +1,4 @@
-//! Live recognition: moods of a voice while it speaks, as readings over a sliding window.
+//! Live recognition of a speaker's moods over a sliding window.
 //!
 //! [`Listener`] takes samples in pieces of any size and gives a [`LiveReading`] every quarter of a second. The levels, and with them the
 //! detection of silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser analyses the whole window again for each
@@ -32,7 +32,7 @@ use crate::recording::{Recognition, SpeechDetector, SpeechStream, Windows};
 use crate::setting::{Checked, SettingError, Settings};
 use ser_features::{MIN_SPEECH_SECONDS, SignalError};
 
-/// Settings of live recognition. Times are seconds of sound.
+/// Settings of live recognition. Times are seconds of audio.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveConfig {
     /// Length of the window that a reading covers, 0.25 to 60; 3 by default.
@@ -72,7 +72,7 @@ pub enum LiveError {
     /// A setting of [`LiveConfig`] is out of range.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// The sample rate cannot be used, a sample is not finite, or the whole stream is too short for speech.
+    /// The sample rate is not supported, a sample is not finite, or the whole stream is too short for speech.
     #[error(transparent)]
     Signal(#[from] SignalError),
     /// The recogniser failed.
@@ -83,14 +83,14 @@ pub enum LiveError {
 /// The result for one window of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveReading {
-    /// The end of the window, in seconds of sound from the stream's start.
+    /// The end of the window, in seconds of audio from the stream's start.
     pub seconds: f64,
     /// The loudest frame completed since the last reading, in dB relative to full scale; [`LOWEST_DB`](crate::recording::LOWEST_DB) if
     /// there was none.
     pub level_db: f32,
     /// Whether the window is silent.
     pub silent: bool,
-    /// The recognised mood; `None` if the window holds no speech.
+    /// The recognised mood; `None` if the window has no speech.
     pub recognition: Option<Recognition>,
 }
 
@@ -121,12 +121,12 @@ impl Listener {
         Ok(Self { recognizer, windows, speech, silence_db: config.silence_db, sample_rate })
     }
 
-    /// Takes the next samples, mono within ±1, and calls the callback `on_reading` with each reading that they complete: one at the end of each
+    /// Processes the next samples, mono within ±1. Calls `on_reading` with each reading that they complete: one at the end of each
     /// interval.
     ///
     /// # Errors
-    /// [`LiveError`] if a sample is not finite or the recogniser fails, or the error that `on_reading` returns. The rest of the samples is then not
-    /// taken.
+    /// [`LiveError`] if a sample is not finite or the recogniser fails, or the error that `on_reading` returns. The rest of the samples is
+    /// then not processed.
     pub fn push<E: From<LiveError>>(
         &mut self,
         mut samples: &[f32],
@@ -163,7 +163,7 @@ impl Listener {
         let silent = window.is_silent();
         let mut is_speech = !silent;
         if let Some((detector, speech)) = &mut self.speech {
-            // In silence only whole parts are made, once each.
+            // In silence only complete parts are computed, so that each is computed once.
             speech.make(is_speech, |pieces| pieces.iter().map(|piece| piece.frames(detector)).collect())?;
             is_speech = is_speech && speech.refuse((window.start, window.end)).is_none();
             speech.forget_before(window.start);
@@ -187,7 +187,7 @@ mod tests {
 
     const MODEL: &[u8] = include_bytes!("../../../models/moods.safetensors");
 
-    /// The clip of the examples: 16 bit, mono, 22,050 Hz, after a header of 44 bytes.
+    /// The example clip: 16 bit, mono, 22,050 Hz, after a header of 44 bytes.
     fn sample() -> Vec<f32> {
         let wav = include_bytes!("../../../examples/assets/sample.wav");
         let (samples, _) = wav[44..].as_chunks();

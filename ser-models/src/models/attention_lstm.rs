@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `attention-lstm`.
 ///
-/// The student report that this project reimplements ([`Preset`](crate::training::Preset) has its title) names attention over LSTM states as
-/// future work. The default has the structure of ResLSTM-SA (Krasnoproshin and Vashkevich, *Speech emotion recognition using attention-based
-/// LSTM network with residual connection*, arXiv:2606.03359, 2026), the best published model that was found for RAVDESS with unseen speakers
-/// and training from scratch: a first LSTM with a residual connection and batch normalisation, a second one, attention over its states. Both
-/// read the clip in both directions here, and all features of a frame are first projected to a common width.
+/// The student report that this project reimplements ([`Preset`](crate::training::Preset) has its title) names attention over LSTM states
+/// as future work. The default has the structure of ResLSTM-SA (Krasnoproshin and Vashkevich, *Speech emotion recognition using
+/// attention-based LSTM network with residual connection*, arXiv:2606.03359, 2026), the best published model that was found for RAVDESS
+/// with unseen speakers and training from scratch: a first LSTM with a residual connection and batch normalisation, a second LSTM, and
+/// attention over its states. Here both LSTMs are bidirectional, and all features of a frame are first projected to a common width.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |
@@ -46,7 +46,7 @@ pub struct AttentionLstmConfig {
     pub dense: Vec<usize>,
     /// Settings of every batch normalisation.
     pub batch_norm: BatchNormConfig,
-    /// Initial weights of all but the recurrence.
+    /// Initial weights except those of the recurrence.
     pub init: Init,
 }
 
@@ -72,7 +72,7 @@ impl AttentionLstmConfig {
     }
 }
 
-/// Two LSTM layers, the first with a residual connection, then attention over time and dense layers.
+/// Builds two LSTM layers, the first with a residual connection, then attention over time and dense layers.
 pub(super) fn network(
     config: &AttentionLstmConfig,
     classes: usize,
@@ -90,7 +90,7 @@ pub(super) fn network(
     net.conv1d(Conv1dConfig { init, ..Conv1dConfig::new(width, 1) }, parameters)?;
     net.time_first()?;
     net.residual_lstm(lstm, parameters)?;
-    // Batch normalisation reads features before time.
+    // Batch normalisation expects features before time.
     net.time_first()?;
     net.batch_norm(batch_norm, parameters)?;
     net.time_first()?;

@@ -4,8 +4,8 @@ use crate::layers::{BatchNormConfig, Conv1dConfig, Conv2dConfig, Init, LayerErro
 use crate::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
-/// A convolution with stride 1 and same padding, and the layers after it: over one axis with sizes `usize`, over two with
-/// sizes `[usize; 2]` (rows and frames).
+/// A convolution with stride 1 and same padding, and the layers after it. It is over one axis with sizes `usize`, or over two with sizes
+/// `[usize; 2]` (rows and frames).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvBlock<Size = usize> {
@@ -42,7 +42,7 @@ impl ConvBlock {
 }
 
 impl ConvBlock<[usize; 2]> {
-    /// A convolution of 3 × 3, batch normalisation if asked for, ReLU, max pooling by `pool_size` (rows, frames), dropout
+    /// A convolution of 3 × 3, batch normalisation if `batch_norm` is true, ReLU, max pooling by `pool_size` (rows, frames), and dropout
     /// unless it is 0.
     pub fn image(filters: usize, batch_norm: bool, pool_size: [usize; 2], dropout: f64) -> Self {
         let mut then = Vec::new();
@@ -57,7 +57,7 @@ impl ConvBlock<[usize; 2]> {
     }
 }
 
-/// The sizes of a block: one number, or one for rows and one for frames.
+/// The size type of a block: one number, or one for rows and one for frames.
 pub(super) trait Size: Copy {
     fn convolution(self, net: &mut Sequential, filters: usize, init: Init, parameters: &Parameters) -> Added;
     fn max_pool(self, net: &mut Sequential) -> Added;
@@ -107,8 +107,7 @@ pub(super) fn add_blocks<S: Size>(
     Ok(())
 }
 
-/// The network with the layers after the last state, named `head`: dense layers with ReLU, then one with a unit for each class, dropout
-/// before each.
+/// Appends the final layers, named `head`: dense layers with ReLU, then one with a unit for each class, and dropout before each.
 pub(super) fn with_head(
     mut net: Sequential,
     dense: &[usize],
@@ -123,7 +122,7 @@ pub(super) fn with_head(
     Ok(net)
 }
 
-/// Adds the layers of [`with_head`] to `net` itself, without the name `head`.
+/// Adds the layers of [`with_head`] directly to `net`, without the name `head`.
 pub(super) fn add_dense(
     net: &mut Sequential,
     dense: &[usize],

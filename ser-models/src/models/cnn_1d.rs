@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub struct Cnn1dConfig {
     /// Length of the feature vector.
     pub features: usize,
-    /// The convolutions, each with what follows it.
+    /// The convolutions, each with the layers after it.
     pub blocks: Vec<ConvBlock>,
     /// Dropout before each dense layer, 0 or more and below 1.
     pub dropout: f64,
@@ -94,7 +94,7 @@ impl Cnn1dConfig {
     }
 }
 
-/// Convolutions over the vector as one channel of a sequence [1, features], then dense layers.
+/// Builds convolutions over the vector as one channel of a sequence [1, features], then dense layers.
 pub(super) fn network(
     config: &Cnn1dConfig,
     classes: usize,
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_network_of_issa_has_the_documented_shapes_and_parameters() {
         let summary = Architecture::from(Cnn1dConfig::issa()).build(4, 0).unwrap().summary();
-        // A convolution or the dense layer, and all that follows up to the next: its last shape and its parameters.
+        // Output shape and parameters of each block: a convolution or the dense layer, and all layers before the next one.
         let mut blocks: Vec<(Vec<usize>, usize)> = Vec::new();
         for row in &summary.rows {
             if row.name.starts_with("conv1d") || row.name.starts_with("flatten") {

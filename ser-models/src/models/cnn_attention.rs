@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-attention`.
 ///
-/// A small network for unseen speakers. Four convolutions detect patterns anywhere in a mel spectrogram; attention
-/// over time then weights the frames.
+/// A small network for unseen speakers. Four convolutions detect patterns at any position of a mel spectrogram. Attention over time then
+/// weights the frames.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |
@@ -31,7 +31,7 @@ pub struct CnnAttentionConfig {
     pub rows: usize,
     /// Frames of the input after padding; 130 are three seconds at 22,050 Hz.
     pub frames: usize,
-    /// The convolutions, each with what follows it.
+    /// The convolutions, each with the layers after it.
     pub blocks: Vec<ConvBlock<[usize; 2]>>,
     /// Units of the attention.
     pub attention_units: usize,
@@ -67,7 +67,7 @@ impl CnnAttentionConfig {
     }
 }
 
-/// Convolutions over frequency and time, then attention over time and dense layers.
+/// Builds convolutions over frequency and time, then attention over time and dense layers.
 pub(super) fn network(
     config: &CnnAttentionConfig,
     classes: usize,

@@ -27,13 +27,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CnnLstmConfig {
-    /// Features stacked as channels (§5.1 of the same report), each of `rows` rows; 1 takes one matrix of `rows` rows, such as MFCC.
+    /// Number of features stacked as channels (§5.1 of the same report), each of `rows` rows. With 1, the input is one matrix of `rows`
+    /// rows, such as MFCC.
     pub channels: usize,
     /// Rows of the input.
     pub rows: usize,
     /// Frames of the input after padding.
     pub frames: usize,
-    /// The convolutions, each with what follows it.
+    /// The convolutions, each with the layers after it.
     pub blocks: Vec<ConvBlock<[usize; 2]>>,
     /// Units of the LSTM.
     pub lstm_units: usize,
@@ -102,7 +103,7 @@ fn block(filters: usize, batch_norm: bool) -> ConvBlock<[usize; 2]> {
     ConvBlock::image(filters, batch_norm, [2; 2], 0.25)
 }
 
-/// Convolutions over frequency and time, then an LSTM over time and dense layers.
+/// Builds convolutions over frequency and time, then an LSTM over time and dense layers.
 pub(super) fn network(
     config: &CnnLstmConfig,
     classes: usize,
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_sizes_compared_with_pytorch_have_its_parameters() {
-        // PyTorch counts a second bias of the LSTM, 4 · 128 more.
+        // PyTorch's LSTM has a second bias, so its count is larger by 4 · 128.
         let count = |batch_norm| rows(&CnnLstmConfig::benchmark(batch_norm)).0.trainable;
         assert_eq!(count(false), 320 + 18_496 + 4 * 128 * (640 + 128 + 1) + 516);
         assert_eq!(count(true), count(false) + 2 * 96);

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Uncertainty Estimation using Deep Ensembles*, 2017). Their architectures may differ if they read the same input, and if all or none of
 /// them begin with two-dimensional convolutions (`cnn-lstm`, `cnn-attention`).
 ///
-/// It gives the logarithms of its members' mean probabilities, weighted by [`weights`](Self::weights), [batch, classes].
-/// [`Checkpoint::join`](crate::Checkpoint::join) makes one of trained models; it is not trained itself. Parameters are
-/// named as the network's own, after `member_1.`, `member_2.`, …
+/// It outputs the logarithms of its members' mean probabilities, weighted by [`weights`](Self::weights), [batch, classes].
+/// [`Checkpoint::join`](crate::Checkpoint::join) makes an ensemble of trained models. An ensemble is not trained itself. Its parameters
+/// have the names of the member's parameters with the prefix `member_1.`, `member_2.`, …
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleConfig {
@@ -32,32 +32,32 @@ pub struct EnsembleConfig {
 }
 
 impl EnsembleConfig {
-    /// `members` networks with equal weights.
+    /// Makes an ensemble of `members` networks with equal weights.
     pub fn new(members: usize, network: impl Into<Architecture>) -> Self {
         Self { members, network: Box::new(network.into()), others: Vec::new(), weights: Vec::new() }
     }
 
     pub(crate) fn input(&self) -> ModelInput {
-        // A nested one cannot be built.
+        // This recursion ends, because an ensemble within an ensemble cannot be built.
         self.network.input()
     }
 
-    /// How many members answer.
+    /// Number of members.
     pub(crate) fn count(&self) -> usize {
         self.members.saturating_add(self.others.len())
     }
 
-    /// What each member is, in their order.
+    /// The architecture of each member, in order.
     pub(crate) fn networks(&self) -> impl Iterator<Item = &Architecture> {
         std::iter::repeat_n(&*self.network, self.members).chain(&self.others)
     }
 
-    /// How much each member's answer counts, whether or not it was written down.
+    /// The weight of each member's probabilities; 1 if the weights are left out.
     pub(crate) fn member_weights(&self) -> Vec<f64> {
         if self.weights.is_empty() { vec![1.0; self.count()] } else { self.weights.clone() }
     }
 
-    /// Checks what does not depend on how many members there are: their number may come from a file.
+    /// Checks everything that does not depend on the number of members, which may come from a file and be too large.
     pub(super) fn check(&self) -> Result<(), LayerError> {
         for (setting, network) in
             [("network", &*self.network)].into_iter().chain(self.others.iter().map(|other| ("others", other)))
@@ -73,7 +73,7 @@ impl EnsembleConfig {
         Ok(Settings("ensemble").one_or_more([("members", self.members)])?)
     }
 
-    /// The weights of the members, scaled to a mean of 1. To be called when there are that many members.
+    /// Returns the members' weights, scaled to a mean of 1. May only be called after that many members were built.
     pub(super) fn scaled_weights(&self) -> Result<Vec<f64>, LayerError> {
         let mut weights = self.member_weights();
         let mean = weights.iter().sum::<f64>() / self.count() as f64;
@@ -90,13 +90,13 @@ impl EnsembleConfig {
     }
 }
 
-/// Always an error: an ensemble must not be a member of another one.
+/// Always returns an error, because an ensemble must not be a member of another one.
 pub(super) fn network(_: &EnsembleConfig, _: usize, _: &Parameters) -> Result<Sequential, LayerError> {
     Err(LayerError::setting("ensemble", "network", "no ensemble", "ensemble"))
 }
 
 impl Default for EnsembleConfig {
-    /// Three [`CnnAttentionConfig`].
+    /// An ensemble of three [`CnnAttentionConfig`] networks.
     fn default() -> Self {
         Self::new(3, CnnAttentionConfig::default())
     }
@@ -121,7 +121,7 @@ mod tests {
         Tensor::from_vec(values, (n, 24), &Device::Cpu).unwrap().into()
     }
 
-    /// A member by itself.
+    /// Returns one member as a model.
     fn alone(ensemble: &Model, member: usize) -> Model {
         let network = Cnn1dConfig { features: 24, ..Default::default() };
         let alone = Architecture::from(network).build(3, 9).unwrap();

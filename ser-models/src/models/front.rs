@@ -5,10 +5,10 @@ use crate::input::{ClipEncoder, ModelInput};
 use ser_features::{Alignment, Feature, FeatureConfig, PreparationConfig};
 
 impl Architecture {
-    /// The default preparation of clips for the network. `tim-net` uses its authors': 22,050 Hz and 110,000 samples from the clip's centre,
-    /// or the clip with zeros on both sides; no trimming or normalisation. `whisper-head` uses 16,000 Hz, silence trimmed 40 dB below the
-    /// loudest frame, peak normalisation and any length. All others use [`PreparationConfig::default`], as the student report that this
-    /// project reimplements: 22,050 Hz, silence trimmed, peak-normalised, three seconds, which are 130 frames.
+    /// Returns the default preparation of clips for the network. `tim-net` has that of its authors: 22,050 Hz, 110,000 samples from the
+    /// clip's centre or zeros on both sides of a shorter clip, no trimming and no normalisation. `whisper-head` has 16,000 Hz, silence
+    /// trimmed 40 dB below the loudest frame, peak normalisation and any length. All others have [`PreparationConfig::default`], as in the
+    /// student report that this project reimplements: 22,050 Hz, silence trimmed, peak-normalised, three seconds, which are 130 frames.
     pub fn preparation(&self) -> PreparationConfig {
         match self.member() {
             Self::TimNet(_) => PreparationConfig {

@@ -30,11 +30,11 @@ pub struct HybridConfig {
     pub rows: usize,
     /// Frames of the input after padding; 130 are three seconds at 22,050 Hz.
     pub frames: usize,
-    /// The convolutions, each with what follows it.
+    /// The convolutions, each with the layers after it.
     pub blocks: Vec<ConvBlock>,
     /// Units of each LSTM layer.
     pub lstm_units: usize,
-    /// LSTM layers.
+    /// Number of LSTM layers.
     pub lstm_layers: usize,
     /// Dropout between LSTM layers, 0 or more and below 1.
     pub lstm_dropout: f64,
@@ -74,7 +74,7 @@ impl HybridConfig {
     }
 }
 
-/// Convolutions over time, then LSTM layers and dense layers.
+/// Builds convolutions over time, then LSTM layers and dense layers.
 pub(super) fn network(
     config: &HybridConfig,
     classes: usize,

@@ -1,7 +1,7 @@
 //! Architectures: kinds of network with their sizes.
 //!
-//! A checkpoint records an [`Architecture`], and a trainer takes one. [`Architecture::build`] makes the [`Model`], which trainer,
-//! checkpoints and recogniser use without knowing its layers. CONTRIBUTING.md says how to add an architecture.
+//! A checkpoint records an [`Architecture`], and a trainer takes one. [`Architecture::build`] makes the [`Model`]. Trainers, checkpoints
+//! and recognisers use the model without knowledge of its layers. CONTRIBUTING.md says how to add an architecture.
 
 mod attention_lstm;
 mod blocks;
@@ -36,8 +36,8 @@ use crate::parameters::Parameters;
 use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
-/// Defines [`Architecture`] from two tables. `kinds` has a row for each kind of network: variant, configuration, name, and the module with its
-/// function `network`. `ready` maps names to ready configurations.
+/// Defines [`Architecture`] from two tables. `kinds` has a row for each kind of network: variant, configuration, name, and the module with
+/// its function `network`. `ready` maps names to ready configurations.
 macro_rules! architectures {
     (
         kinds { $($(#[$about:meta])* $kind:ident($config:ident), $name:literal, $module:ident;)* }
@@ -55,12 +55,12 @@ macro_rules! architectures {
             /// The names of all kinds of network.
             pub const KINDS: [&'static str; [$($name),*].len()] = [$($name),*];
 
-            /// The names that [`Architecture::named`] knows: each kind that can be trained in its default sizes, and other ready
-            /// sizes.
+            /// The names that [`Architecture::named`] accepts: each kind that can be trained, in its default sizes, and other ready
+            /// configurations.
             pub const NAMES: [&'static str; [$($ready),*].len()] = [$($ready),*];
 
-            /// A ready configuration by its name, one of [`Architecture::NAMES`]. Those that end in `-benchmark` have the sizes by
-            /// which this crate is compared with PyTorch; `cnn-1d-issa` and `hybrid` have them too.
+            /// Returns a ready configuration by its name, one of [`Architecture::NAMES`]. Names that end in `-benchmark` have the sizes for
+            /// comparisons of this crate with PyTorch, and so have `cnn-1d-issa` and `hybrid`.
             pub fn named(name: &str) -> Option<Self> {
                 match name {
                     $($ready => Some($sizes.into()),)*
@@ -82,7 +82,7 @@ macro_rules! architectures {
                 }
             }
 
-            /// The layers of one network, made in `parameters`.
+            /// Builds the layers of one network, with their tensors in `parameters`.
             fn network(&self, classes: usize, parameters: &Parameters) -> Result<Sequential, LayerError> {
                 match self {
                     $(Self::$kind(config) => $module::network(config, classes, parameters),)*
@@ -110,7 +110,7 @@ architectures! {
         RnnLstm(RnnLstmConfig), "rnn-lstm", rnn_lstm;
         /// LSTM layers with attention over time.
         AttentionLstm(AttentionLstmConfig), "attention-lstm", attention_lstm;
-        /// Dilated convolutions in both directions of time.
+        /// Dilated convolutions, forward and backward in time.
         TimNet(TimNetConfig), "tim-net", tim_net;
         /// Two-dimensional convolutions over a mel spectrogram with attention over time.
         CnnAttention(CnnAttentionConfig), "cnn-attention", cnn_attention;
@@ -137,16 +137,16 @@ architectures! {
 }
 
 impl Architecture {
-    /// The network with initial weights from `seed`, in `f32` on the CPU.
+    /// Builds the network with initial weights from `seed`, in `f32` on the CPU.
     ///
     /// # Errors
     /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or there are fewer than two classes;
-    /// [`LayerError::Parameter`] if the tensors would be too many or too large.
+    /// [`LayerError::Parameter`] if there would be too many tensors, or too large ones.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Model, LayerError> {
         self.build_with(classes, Parameters::new(seed, DType::F32))
     }
 
-    /// The network with its tensors made in `parameters`, which decide on seed and element type.
+    /// Builds the network with its tensors in `parameters`, which determine seed and element type.
     ///
     /// # Errors
     /// As [`Architecture::build`]; [`LayerError::Parameter`] also if `parameters` has a tensor with the name of a new one.
@@ -154,7 +154,7 @@ impl Architecture {
         Model::new(self, classes, parameters)
     }
 
-    /// The architecture of an ensemble's first member; any other architecture itself.
+    /// Returns the architecture of an ensemble's first member, or any other architecture itself.
     pub fn member(&self) -> &Self {
         match self {
             Self::Ensemble(config) => &config.network,
@@ -162,8 +162,8 @@ impl Architecture {
         }
     }
 
-    /// Digest of the encoder whose outputs the network reads, empty if any encoder of the same sizes is accepted; `None` for a network that
-    /// reads features.
+    /// Digest of the encoder whose outputs the network reads. It is empty if any encoder of the same sizes is accepted, and `None` for a
+    /// network that reads features.
     pub fn encoder(&self) -> Option<&str> {
         match self.member() {
             Self::WhisperHead(config) => Some(&config.encoder),
@@ -171,7 +171,7 @@ impl Architecture {
         }
     }
 
-    /// Number of the encoder's blocks that the network reads, without those that are part of it; `None` for a network that reads features.
+    /// Number of encoder blocks that the network reads, without those that are part of it. `None` for a network that reads features.
     pub fn encoder_blocks(&self) -> Option<usize> {
         match self.member() {
             Self::WhisperHead(config) => Some(config.encoder_blocks()),

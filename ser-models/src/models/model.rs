@@ -15,18 +15,18 @@ use rayon::prelude::*;
 #[derive(Debug)]
 pub struct Model {
     members: Vec<Sequential>,
-    /// How much each member's answer counts: a mean of 1.
+    /// The weight of each member's probabilities, with a mean of 1.
     weights: Vec<f64>,
     parameters: Parameters,
     name: &'static str,
     input: ModelInput,
     classes: usize,
-    /// The fewest frames that the network takes.
+    /// The fewest frames that the network accepts.
     min_frames: usize,
 }
 
 impl Model {
-    /// The network with its tensors made in `parameters`, which decide on seed and element type.
+    /// Builds the network with its tensors in `parameters`, which determine seed and element type.
     pub(super) fn new(
         architecture: &Architecture,
         classes: usize,
@@ -83,7 +83,8 @@ impl Model {
         Summary::new(self.name, self.input, rows.collect(), &self.parameters)
     }
 
-    /// The inputs as the network takes them: without padding that all of them share, as images where it reads images.
+    /// Returns the inputs in the network's form: without padding that all of them share, and with a channel axis for networks that read
+    /// images.
     fn cut(&self, batch: &Padded) -> Result<Padded, LayerError> {
         let Some((1.., given)) = batch.dims().split_first() else {
             return Err(LayerError::EmptyBatch { layer: self.name, given: batch.dims().to_vec() });
@@ -125,7 +126,7 @@ impl Model {
             let rule = "inference (train each member, then Checkpoint::join)";
             return Err(LayerError::setting(self.name, "mode", rule, "training"));
         }
-        // Side by side, so that no thread waits for another at the end of a layer.
+        // The members run in parallel, so that no thread waits for another at the end of a layer.
         let answers = self.members.par_iter().zip(&self.weights).map(|(network, weight)| {
             let logits = network.forward(&x, &mut Mode::Inference)?.into_output().into_values();
             Ok((softmax(&logits)? * *weight)?)
@@ -135,7 +136,7 @@ impl Model {
         for answer in &answers {
             sum = (sum + answer)?;
         }
-        // A probability may be too small for f32: its logarithm must still be a number.
+        // A probability may be too small for `f32`, but its logarithm must be finite.
         let mean = (sum / self.members.len() as f64)?.clamp(f64::from(f32::MIN_POSITIVE), 1.0)?;
         Ok(Forward::inference(mean.log()?))
     }
@@ -143,7 +144,7 @@ impl Model {
 
 impl Layer for Model {
     fn forward(&self, batch: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
-        // From one of its own threads rayon starts the others without waking and waiting at every layer.
+        // On one of its own threads rayon starts the others without waking and waiting for them at every layer.
         rayon::join(|| self.answer(batch, mode), || ()).0
     }
 
@@ -168,11 +169,11 @@ impl Layer for Model {
     }
 }
 
-/// The fewest frames, the last axis, with which every window of the network finds room.
+/// Returns the smallest number of frames, the last axis, with which every window of the network fits.
 fn min_frames(net: &Sequential) -> usize {
     let Some((frames, rest)) = net.input_shape().split_last() else { return 1 };
     let fits = |frames: usize| Layer::output_shape(net, &[rest, &[frames]].concat()).is_ok();
-    // Whether there is room grows with the frames.
+    // If a number of frames fits, all larger ones do.
     let (mut least, mut most) = (1, *frames);
     while least < most {
         let middle = least.midpoint(most);

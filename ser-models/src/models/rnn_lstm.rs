@@ -53,7 +53,7 @@ impl Default for RnnLstmConfig {
 }
 
 impl RnnLstmConfig {
-    /// The sizes by which this crate is compared with PyTorch: the default without dropout.
+    /// The sizes for comparisons of this crate with PyTorch: the default without dropout.
     pub fn benchmark() -> Self {
         Self { dropout: 0.0, ..Self::default() }
     }
@@ -63,7 +63,7 @@ impl RnnLstmConfig {
     }
 }
 
-/// A SimpleRNN, an LSTM and dense layers over an image, column by column.
+/// Builds a SimpleRNN, an LSTM and dense layers over the columns of an image.
 pub(super) fn network(
     config: &RnnLstmConfig,
     classes: usize,

@@ -5,7 +5,7 @@ use crate::layers::SummaryRow;
 use crate::parameters::Parameters;
 use std::fmt;
 
-/// A model's layers with their output shapes and parameters. Printed, it is a table as Keras's `model.summary()`.
+/// A model's layers with their output shapes and parameters. It is displayed as a table, as Keras's `model.summary()`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// The architecture's name.
@@ -21,7 +21,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of a model with these layers.
+    /// Makes the summary of a model with these layers.
     pub(crate) fn new(
         name: &'static str,
         input: ModelInput,

@@ -1,4 +1,4 @@
-//! Dilated convolutions in both directions of time (`tim-net`).
+//! Dilated convolutions, forward and backward in time (`tim-net`).
 
 use super::blocks::with_head;
 use crate::input::ModelInput;
@@ -13,14 +13,14 @@ use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-/// Most blocks: the last one's kernel then reaches over 2³¹ frames.
+/// The largest number of blocks. The last one's kernel then reaches over 2³¹ frames.
 const MAX_BLOCKS: usize = 32;
 
 /// Sizes of `tim-net`.
 ///
-/// The default has those of Ye et al. (*Temporal modeling matters: a novel temporal emotional modeling approach for speech emotion
-/// recognition*, ICASSP 2023): 39 MFCC of five seconds at 22,050 Hz; for each direction of time a
-/// convolution of 1, then eight temporal-aware blocks with dilations 1, 2, …, 128.
+/// The default has the sizes of Ye et al. (*Temporal modeling matters: a novel temporal emotional modeling approach for speech emotion
+/// recognition*, ICASSP 2023): 39 MFCC of five seconds at 22,050 Hz; for each direction of time a convolution of 1, then eight
+/// temporal-aware blocks with dilations 1, 2, …, 128.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |
@@ -31,7 +31,7 @@ const MAX_BLOCKS: usize = 32;
 /// | sum of the eight means with trained weights | \[39\] | 8 |
 /// | dense | \[classes\] | 160 for 4 classes |
 ///
-/// 106,872 parameters for 4 classes, running statistics counted. Reversal and means of a clip cover its valid frames only.
+/// These are 106,872 parameters for 4 classes, including running statistics. Reversal and means of a clip cover its valid frames only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimNetConfig {
@@ -43,7 +43,7 @@ pub struct TimNetConfig {
     pub filters: usize,
     /// Taps of every causal convolution.
     pub kernel_size: usize,
-    /// Blocks of each direction, 1 to 32; the dilation doubles from each to the next.
+    /// Blocks of each direction, 1 to 32. The dilation doubles from one block to the next.
     pub blocks: usize,
     /// Spatial dropout in the blocks, 0 or more and below 1.
     pub spatial_dropout: f64,
@@ -80,7 +80,7 @@ impl TimNetConfig {
     }
 }
 
-/// Temporal-aware blocks in both directions of time, then dense layers.
+/// Builds temporal-aware blocks in both directions of time, then dense layers.
 pub(super) fn network(
     config: &TimNetConfig,
     classes: usize,
@@ -94,12 +94,12 @@ pub(super) fn network(
     with_head(net, &config.dense, config.dropout, classes, config.init, parameters)
 }
 
-/// Blocks over the clip and over the clip backward, their means over time weighted by how far each block sees: [batch,
-/// rows, time] becomes [batch, filters].
+/// Blocks over the clip and over the reversed clip. Their means over time are weighted for each receptive field and summed: [batch, rows,
+/// time] becomes [batch, filters].
 #[derive(Debug)]
 struct TemporalBlocks {
     directions: [Direction; 2],
-    /// How much each pair of blocks counts, [1, blocks].
+    /// The weight of each pair of blocks, [1, blocks].
     weight: Var,
     rows: usize,
     filters: usize,
@@ -109,7 +109,7 @@ struct TemporalBlocks {
 #[derive(Debug)]
 struct Direction {
     projection: Sequential,
-    /// With their names.
+    /// Blocks with their names.
     blocks: Vec<(String, Sequential)>,
 }
 
@@ -141,9 +141,9 @@ impl Direction {
         Ok(Self { projection, blocks })
     }
 
-    /// The output of each block, [batch, filters, time], and in training the backward pass.
+    /// Returns the output of each block, [batch, filters, time], and in training the backward pass.
     fn forward<T: Real>(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Outputs, LayerError> {
-        // A causal convolution sees no padding behind a clip; batch normalisation in training does.
+        // A causal convolution does not see the padding after a clip, but batch normalisation in training would.
         let lengths = x.lengths().filter(|_| mode.is_training()).map(<[usize]>::to_vec);
         let (projected, projection) = self.projection.forward(x, mode)?.into_parts();
         let mut outputs = vec![projected.into_values()];
@@ -199,7 +199,7 @@ impl TemporalBlocks {
         Ok(Self { directions: [forward, backward], weight, rows, filters })
     }
 
-    /// The networks of both directions with their names and kinds, in the order in which they made their parameters.
+    /// The networks of both directions with their names and kinds, in the order of their parameters.
     fn networks(&self) -> impl Iterator<Item = (&str, &'static str, &Sequential)> {
         self.directions.iter().zip(["forward.conv1d_1", "backward.conv1d_1"]).flat_map(|(direction, name)| {
             let blocks = direction.blocks.iter().map(|(name, block)| (&**name, "Block", block));
@@ -219,7 +219,7 @@ impl TemporalBlocks {
         let reversed = x.with_values(tensor(reversed, &shape[..])?);
         let (reverse, reverse_backward) = reverse.forward::<T>(&reversed, mode)?;
 
-        // The mean of the sum does not ask which frames meet each other.
+        // The mean of a sum does not depend on the order of the frames, so the reversed outputs need not be reversed back.
         let pairs = ahead.iter().zip(&reverse);
         let means = pairs.map(|(a, b)| means::<T>(a, b, &lengths)).collect::<Result<Vec<_>, _>>()?;
         let weight = self.weight.clone();
@@ -250,7 +250,7 @@ impl TemporalBlocks {
     }
 }
 
-/// Each example's valid frames, the last axis, backward in time.
+/// Reverses each example's valid frames. Frames are the last axis.
 fn reverse_valid<T>(values: &mut [T], shape: &[usize], lengths: &[usize]) {
     let (size, time) = (shape[1] * shape[2], shape[2]);
     for (example, length) in values.chunks_exact_mut(size).zip(lengths) {
@@ -258,7 +258,7 @@ fn reverse_valid<T>(values: &mut [T], shape: &[usize], lengths: &[usize]) {
     }
 }
 
-/// The means of the sum of two outputs over each example's valid frames, [batch, filters].
+/// Returns the means of the sum of two outputs over each example's valid frames, [batch, filters].
 fn means<T: Real>(a: &Tensor, b: &Tensor, lengths: &[usize]) -> Result<Vec<T>, LayerError> {
     let (_, filters, time) = a.dims3()?;
     let (a, b) = (elements(a)?, elements(b)?);
@@ -270,7 +270,7 @@ fn means<T: Real>(a: &Tensor, b: &Tensor, lengths: &[usize]) -> Result<Vec<T>, L
     Ok(rows.enumerate().map(mean).collect())
 }
 
-/// The gradient for each valid frame of outputs whose means have the gradient `factor · dy`.
+/// Returns the gradients of outputs whose means over the valid frames have the gradient `factor · dy`.
 fn spread<T: Real>(dy: &[T], factor: T, time: usize, lengths: &[usize]) -> Vec<T> {
     let filters = dy.len() / lengths.len();
     let mut spread = vec![T::ZERO; dy.len() * time];

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `whisper-head`.
 ///
-/// The network reads only the outputs of a pretrained encoder. The outputs of the encoder's convolutions and of its first blocks are mixed
-/// with trained weights, pooled over time and passed through dense layers.
+/// The network reads only outputs of a pretrained encoder. The outputs of the encoder's convolutions and of its first blocks are mixed with
+/// trained weights, pooled over time and passed through dense layers.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 /// | dropout 0.4, dense, 192 units, ReLU | \[192\] | 196,800 |
 /// | dropout 0.4, dense | \[classes\] | 772 for 4 classes |
 ///
-/// With [`HeadPooling::Attentive`] the input is the frames of the outputs that are mixed, and the mixture is pooled by attention. With
+/// With [`HeadPooling::Attentive`] the inputs are frames of the outputs to be mixed, and the mixture is pooled by attention. With
 /// [`HeadLayers::Concatenation`] the dense layers read all 5,120 statistics.
 ///
 /// With [`WhisperHeadConfig::tuned`] blocks the input is frames: those of the mixed outputs below these blocks, and of the first block's
@@ -34,29 +34,29 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhisperHeadConfig {
-    /// Number of encoder blocks whose outputs are read, 1 or more; the output of the convolutions is read too.
+    /// Number of encoder blocks whose outputs are read, 1 or more. The output of the convolutions is read too.
     pub blocks: usize,
-    /// The last of these blocks, where they are part of the network and trained with it; `None` trains the head alone.
+    /// The last of these blocks if they are part of the network and trained with it. `None` trains the head alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned: Option<TunedBlocks>,
     /// Features of the encoder's frames: 512 in Whisper base; a multiple of 64 where blocks are tuned.
     pub width: usize,
-    /// Digest of the encoder's file ([`WhisperEncoder::digest`](crate::encoder::WhisperEncoder::digest)): a recogniser refuses any other
+    /// Digest of the encoder's file ([`WhisperEncoder::digest`](crate::encoder::WhisperEncoder::digest)). Recognisers reject any other
     /// encoder. If empty, any encoder of these sizes is accepted.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub encoder: String,
     /// Combination of the outputs of the layers.
     #[serde(skip_serializing_if = "is_default")]
     pub layers: HeadLayers,
-    /// Number of outputs to skip before the mixture, below `blocks` + 1: 0 includes the output of the convolutions, 2 begins with that of
-    /// the second block.
+    /// Number of outputs to skip before the mixture, at most `blocks`. 0 includes the output of the convolutions, 2 begins with that of the
+    /// second block.
     #[serde(skip_serializing_if = "is_default")]
     pub skipped: usize,
     /// Pooling of frames into one vector.
     pub pooling: HeadPooling,
     /// Dropout before each dense layer, 0 or more and below 1.
     pub dropout: f64,
-    /// Units of dense layers with ReLU before the last one, which has one unit for each class; none makes the head linear.
+    /// Units of dense layers with ReLU before the last one, which has one unit for each class. Without such layers the head is linear.
     pub dense: Vec<usize>,
     /// Initial weights.
     pub init: Init,
@@ -68,7 +68,7 @@ pub struct WhisperHeadConfig {
 pub struct TunedBlocks {
     /// Number of the blocks, from 1 to that of all blocks that the head reads.
     pub blocks: usize,
-    /// Units of the hidden layer of each: 2,048 in Whisper base.
+    /// Units of each block's hidden layer: 2,048 in Whisper base.
     pub hidden: usize,
     /// Frames of the input after padding, 1 or more; 150 are three seconds. With [`HeadPooling::Attentive`] it must be its `frames`.
     pub frames: usize,
@@ -108,7 +108,7 @@ pub enum HeadLayers {
     /// A mean with trained weights ([`LayerMixture`]).
     #[default]
     Mixture,
-    /// Side by side: the dense layers weight each feature of each layer. Reads the means and deviations of all outputs, so `skipped` must
+    /// Concatenation: the dense layers weight each feature of each layer. Reads the means and deviations of all outputs, so `skipped` must
     /// be 0 and `pooling` [`HeadPooling::Statistics`].
     Concatenation,
 }
@@ -144,13 +144,13 @@ impl WhisperHeadConfig {
         ModelInput::EncodedFrames { skipped, layers, width: self.width, frames }
     }
 
-    /// Blocks of the encoder that are not part of the network.
+    /// Number of the encoder's blocks that are not part of the network.
     pub(crate) fn encoder_blocks(&self) -> usize {
         self.blocks.saturating_sub(self.tuned.map_or(0, |tuned| tuned.blocks))
     }
 
-    /// Outputs of the encoder that are not in the input. Of frames these are the outputs before the first that is mixed, but not the input
-    /// of the first tuned block; statistics are read of all outputs.
+    /// Number of encoder outputs before the first one in the input. An input of statistics has all outputs. An input of frames begins with
+    /// the first output that is mixed, or with the input of the first tuned block if that comes earlier.
     pub(crate) fn skipped_outputs(&self) -> usize {
         match (self.tuned, self.pooling) {
             (None, HeadPooling::Statistics | HeadPooling::Means) => 0,
@@ -158,7 +158,7 @@ impl WhisperHeadConfig {
         }
     }
 
-    /// Features of each output after pooling.
+    /// Number of features of each output after pooling.
     pub(crate) fn features_of_output(&self) -> usize {
         let attentive = matches!(self.pooling, HeadPooling::Attentive { .. });
         if attentive { self.width } else { self.width.saturating_mul(2) }
@@ -185,7 +185,7 @@ impl WhisperHeadConfig {
     }
 }
 
-/// The tuned blocks, pooling and normalisation of the frames that they read.
+/// Builds the tuned blocks, and the pooling and normalisation of their outputs.
 fn tuned_outputs(
     config: &WhisperHeadConfig,
     tuned: TunedBlocks,
@@ -209,7 +209,7 @@ fn tuned_outputs(
     Ok(net)
 }
 
-/// The mixture, pooling where frames are read, and dense layers.
+/// Builds the mixture, the pooling if the network reads frames, and dense layers.
 pub(super) fn network(
     config: &WhisperHeadConfig,
     classes: usize,
@@ -319,7 +319,7 @@ mod tests {
             dense: vec![],
             ..Default::default()
         };
-        // Outputs 2 and 3 go in; 4 is that of the tuned block.
+        // The input has outputs 2 and 3. Output 4 is that of the tuned block.
         let input = ModelInput::EncodedFrames { skipped: 2, layers: 2, width: 128, frames: 30 };
         assert_eq!(config.input(), input);
         let summary = Architecture::from(config.clone()).build(8, 0).unwrap().summary();

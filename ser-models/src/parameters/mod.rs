@@ -13,19 +13,20 @@ use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The metadata of a file of [`Parameters::to_bytes`].
+/// The metadata of a file that [`Parameters::to_bytes`] writes.
 const METADATA: &str = "{\"kind\":\"parameters\"}";
 
-/// Most elements of a model's new tensors together, 1 GiB in `f32` (while they are drawn, up to 4 GiB): no setting may ask for all memory.
+/// The largest number of elements of a model's new tensors together, 1 GiB in `f32` (up to 4 GiB while they are drawn), so that no setting
+/// can use all memory.
 const MAX_ELEMENTS: usize = 1 << 28;
 
-/// Most tensors of a model: no number of layers may take all time.
+/// The largest number of tensors of a model, so that no number of layers can take all time.
 const MAX_TENSORS: usize = 1 << 14;
 
-/// Under this name, which no tensor has, a builder over [`Parameters`] returns 64 random bits from the seed, as two `u32`.
+/// The name of a tensor that does not exist. For it, a builder over [`Parameters`] returns 64 random bits from the seed, as two `u32`.
 const SEED: &str = "seed of first values";
 
-/// One named tensor of a model: a weight that training moves, or a running statistic that it only records.
+/// One named tensor of a model: a weight, which training updates, or a running statistic, which it only records.
 ///
 /// Clones share the tensor.
 #[derive(Debug, Clone)]
@@ -36,32 +37,32 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// Its name, unique within a model, e.g. `conv1d_1.weight`.
+    /// The tensor's name, unique within a model, e.g. `conv1d_1.weight`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The variable itself. Its content changes in training; clones share it.
+    /// The variable. Its content changes in training; clones share it.
     pub fn var(&self) -> &Var {
         &self.var
     }
 
-    /// Whether an optimiser updates it.
+    /// Whether an optimiser updates the tensor.
     pub fn is_trainable(&self) -> bool {
         self.trainable
     }
 }
 
-/// The named tensors of a model in the order in which its layers made them, in CPU memory, with the source of initial values and the
-/// element type of new ones. There are at most 2¹⁴; new ones have at most 2²⁸ elements together.
+/// The named tensors of a model in the order in which its layers made them, in CPU memory, and the source of initial values and the element
+/// type of new tensors. There are at most 2¹⁴ tensors; new ones have at most 2²⁸ elements together.
 ///
-/// Candle's `VarMap` gives its variables in hash order, which differs from run to run; here the order is fixed.
+/// Candle's `VarMap` returns its variables in hash order, which differs from run to run. Here the order is fixed.
 ///
 /// Layers of `candle-nn` make their tensors here through [`Parameters::var_builder`].
 #[derive(Debug)]
 pub struct Parameters {
     contents: Arc<Mutex<Contents>>,
-    /// What new names begin with.
+    /// The prefix of new names.
     prefix: String,
     dtype: DType,
     memory: Memory,
@@ -70,17 +71,17 @@ pub struct Parameters {
 #[derive(Debug)]
 struct Contents {
     entries: Vec<Parameter>,
-    /// Elements of all entries together.
+    /// Number of elements of all entries together.
     elements: usize,
     origin: Origin,
 }
 
-/// Where first values come from.
+/// The source of initial values.
 #[derive(Debug)]
 enum Origin {
-    /// Drawn as each layer's [`Init`] says.
+    /// Drawn from each layer's [`Init`].
     Seeded(Box<Generator>),
-    /// Given by name: those that no layer has taken yet.
+    /// Given by name. Contains the tensors that no layer has taken yet.
     Given(Weights),
 }
 
@@ -88,7 +89,7 @@ enum Origin {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParameterError {
-    /// Two tensors of a model would have one name.
+    /// Two tensors of a model would have the same name.
     #[error("parameters: name must be unique in its model, got {name} twice")]
     Name {
         /// The name.
@@ -103,11 +104,11 @@ pub enum ParameterError {
     /// A model's new tensors would be too large together.
     #[error("parameters: elements must be at most {MAX_ELEMENTS}, got {made} and those of {name}, {shape:?}")]
     Size {
-        /// Elements of the tensors that are there.
+        /// Number of elements of the existing tensors.
         made: usize,
         /// The name of the next tensor.
         name: String,
-        /// Its shape.
+        /// The shape of the next tensor.
         shape: Vec<usize>,
     },
     /// A given tensor does not fit the layer.
@@ -125,7 +126,7 @@ impl Parameters {
         Self::of(Origin::Seeded(Box::new(Generator::new(seed))), dtype)
     }
 
-    /// An empty list whose values are `weights`, of `F32`. A layer whose tensors are missing or have another shape allocates nothing.
+    /// Makes an empty list whose values are `weights`, of `F32`. A layer whose tensors are missing or have another shape allocates nothing.
     pub(crate) fn given(weights: Weights) -> Self {
         Self::of(Origin::Given(weights), DType::F32)
     }
@@ -140,7 +141,7 @@ impl Parameters {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks that no given tensor is left over.
+    /// Checks that all given tensors were taken.
     pub(crate) fn check_all_taken(&self) -> Result<(), WeightsError> {
         match &self.contents().origin {
             Origin::Given(left) => left.check_names([].into_iter()),
@@ -148,7 +149,7 @@ impl Parameters {
         }
     }
 
-    /// The place for a layer's tensors: their names begin with `name` and a dot.
+    /// Returns a scope for a layer's tensors: their names begin with `name` and a dot.
     pub fn scope(&self, name: impl Into<String>) -> Scope<'_> {
         Scope::new(self, self.prefixed(&name.into()))
     }
@@ -157,16 +158,16 @@ impl Parameters {
         format!("{}{name}", self.prefix)
     }
 
-    /// The same list, in which what is made by the returned handle gets names that begin with `prefix`.
+    /// Returns a handle on the same list. Tensors that it makes get names that begin with `prefix`.
     pub(crate) fn within(&self, prefix: &str) -> Self {
         let (contents, memory) = (self.contents.clone(), self.memory.clone());
         Self { contents, prefix: self.prefixed(prefix), dtype: self.dtype, memory }
     }
 
-    /// A builder for the layers of `candle-nn`: `candle_nn::linear(64, 4, parameters.var_builder().pp("head"))` makes
-    /// `head.weight` and `head.bias` here, in the order of the calls and with values drawn from the seed. An existing name returns its
-    /// tensor, as in Candle's `VarMap`. A tensor whose name begins with `running_`, as those of `candle_nn::BatchNorm`, is a statistic; all
-    /// others are weights.
+    /// Returns a builder for the layers of `candle-nn`: `candle_nn::linear(64, 4, parameters.var_builder().pp("head"))` makes `head.weight`
+    /// and `head.bias` here, in the order of the calls and with values drawn from the seed. An existing name returns its tensor, as in
+    /// Candle's `VarMap`. A tensor whose name begins with `running_`, as those of `candle_nn::BatchNorm`, is a statistic; all others are
+    /// weights.
     pub fn var_builder(&self) -> VarBuilder<'_> {
         VarBuilder::from_backend(Box::new(self), self.dtype, Device::Cpu)
     }
@@ -181,7 +182,7 @@ impl Parameters {
         self.contents().entries.iter().find(|p| p.name == name).cloned()
     }
 
-    /// The number of elements that an optimiser moves.
+    /// The number of elements that an optimiser updates.
     pub fn trainable_count(&self) -> usize {
         self.iter().filter(Parameter::is_trainable).map(|p| p.var.elem_count()).sum()
     }
@@ -191,8 +192,8 @@ impl Parameters {
         self.dtype
     }
 
-    /// The values of all tensors as a safetensors file of `f32`, for networks that no
-    /// [`Architecture`](crate::models::Architecture) describes; [`Parameters::load`] reads it. The same values give the same bytes.
+    /// Returns the values of all tensors as a safetensors file of `f32`, for networks that no [`Architecture`](crate::models::Architecture)
+    /// describes. [`Parameters::load`] reads it. The same values give the same bytes.
     ///
     /// # Errors
     /// If an operation on tensors fails.
@@ -200,7 +201,7 @@ impl Parameters {
         Ok(self.values()?.to_safetensors(METADATA)?)
     }
 
-    /// Sets all tensors to the values of a file of [`Parameters::to_bytes`]: build the network first, then load.
+    /// Sets all tensors to the values of a file that [`Parameters::to_bytes`] wrote. Build the network first, then load.
     ///
     /// ```
     /// use candle_core::DType;
@@ -222,8 +223,8 @@ impl Parameters {
     /// ```
     ///
     /// # Errors
-    /// [`ParameterError::Weights`] if the file is damaged, or its tensors are not exactly these, of their shapes and finite. No tensor is
-    /// changed in that case.
+    /// [`ParameterError::Weights`] if the file is damaged, or its tensors differ from these in name or shape or are not finite. No tensor
+    /// is changed in that case.
     pub fn load(&self, bytes: &[u8]) -> Result<(), ParameterError> {
         let (weights, metadata) = Weights::from_safetensors(bytes)?;
         weights.check_digest(&metadata)?;
@@ -231,7 +232,7 @@ impl Parameters {
         Ok(self.set_values(&weights)?)
     }
 
-    /// Copies of all values.
+    /// Copies all values.
     pub(crate) fn values(&self) -> CandleResult<Weights> {
         let values = |parameter: Parameter| {
             let tensor = parameter.var.as_detached_tensor();
@@ -241,7 +242,7 @@ impl Parameters {
         Ok(Weights(self.iter().map(values).collect::<CandleResult<_>>()?))
     }
 
-    /// Sets the tensors that `weights` names to its values, which were checked.
+    /// Sets the tensors in `weights` to their values, which must have been checked.
     pub(crate) fn set_values(&self, weights: &Weights) -> CandleResult<()> {
         self.iter().try_for_each(|parameter| {
             let Some(Values { shape, values }) = weights.0.get(&parameter.name) else { return Ok(()) };
@@ -250,7 +251,7 @@ impl Parameters {
         })
     }
 
-    /// Checks that `weights` are exactly these tensors, finite and of the right shapes.
+    /// Checks that `weights` has exactly these tensors, finite and of the right shapes.
     pub(crate) fn check(&self, weights: &Weights) -> Result<(), WeightsError> {
         let contents = self.contents();
         contents.entries.iter().try_for_each(|p| weights.find(&p.name, p.var.dims()).map(|_| ()))?;
@@ -286,7 +287,7 @@ impl Parameters {
     }
 }
 
-/// Checks that a model with this many elements may get a tensor of this shape.
+/// Checks that a model with `made` elements may get a tensor of this shape.
 fn check_size(made: usize, name: &str, shape: &[usize]) -> Result<(), ParameterError> {
     let elements = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
     match elements.and_then(|elements| elements.checked_add(made)) {
@@ -295,7 +296,7 @@ fn check_size(made: usize, name: &str, shape: &[usize]) -> Result<(), ParameterE
     }
 }
 
-/// What `candle-nn` asks for tensors.
+/// The interface through which `candle-nn` requests tensors.
 impl SimpleBackend for &Parameters {
     fn get(
         &self,
@@ -350,7 +351,7 @@ mod tests {
             let ours = parameters.scope("b").weight("weight", shape, Init::Zeros).unwrap_err().to_string();
             let candles = parameters.var_builder().pp("b").get(shape, "weight").unwrap_err().to_string();
             assert!(candles.contains(&ours), "{candles}");
-            // A scope over Candle's own map must not ask it for such a tensor either.
+            // A scope over Candle's own map must not request such a tensor either.
             let map = candle_nn::VarMap::new();
             let scope = Scope::from(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu).pp("b"));
             let theirs = scope.weight("weight", shape, Init::Zeros).unwrap_err().to_string();
@@ -361,7 +362,7 @@ mod tests {
             refused(&[1 << 14, (1 << 14) + 1]),
             "parameters: elements must be at most 268435456, got 4 and those of b.weight, [16384, 16385]"
         );
-        // The product of these is 0 if it wraps.
+        // The product of these sizes would wrap to 0.
         refused(&[1 << 32, 1 << 32]);
         refused(&[usize::MAX, 3]);
     }

@@ -7,11 +7,11 @@ use crate::memory::Memory;
 use candle_core::{Device, Tensor, Var};
 use candle_nn::VarBuilder;
 
-/// The place of one layer's tensors: a name in a model's [`Parameters`], or a `candle_nn::VarBuilder`.
+/// The scope of one layer's tensors: a name in a model's [`Parameters`], or a `candle_nn::VarBuilder`.
 ///
-/// From a `VarBuilder` a layer takes the tensors that are there. It sets the others to its own initial values: drawn from the
-/// seed where the builder is that of [`Parameters`]; with Candle's own, such as one over a `VarMap`, they depend on the tensor's
-/// name alone, since Candle's generator cannot be seeded.
+/// From a `VarBuilder` a layer takes the tensors that exist. It sets the others to its own initial values. With the builder of
+/// [`Parameters`] these are drawn from the seed. With Candle's own builders, such as one over a `VarMap`, they depend only on the tensor's
+/// name, because Candle's generator cannot be seeded.
 #[derive(Clone)]
 pub struct Scope<'a> {
     source: Source<'a>,
@@ -41,7 +41,7 @@ impl<'a> Scope<'a> {
         Self { source: Source::Parameters(parameters), prefix }
     }
 
-    /// A scope within this one.
+    /// Returns a scope within this one.
     #[must_use]
     pub fn scope(&self, name: &str) -> Self {
         let source = match &self.source {
@@ -51,15 +51,16 @@ impl<'a> Scope<'a> {
         Scope { source, prefix: format!("{}.{name}", self.prefix) }
     }
 
-    /// Makes a weight that training moves.
+    /// Makes a weight that training updates.
     ///
     /// # Errors
-    /// [`ParameterError::Name`] if the name is taken, [`ParameterError::Size`] if the tensor is too large; another if it cannot be made.
+    /// [`ParameterError::Name`] if the name is taken, [`ParameterError::Size`] if the tensor is too large; another error if the tensor
+    /// cannot be made.
     pub fn weight(&self, name: &str, shape: &[usize], init: Init) -> Result<Var, ParameterError> {
         self.add(name, shape, |generator| init.values(shape, generator), true)
     }
 
-    /// Makes a weight that training moves, whose parts begin in different ways; `values` draws them in row-major order.
+    /// Makes a weight that training updates, whose parts have different initial values. `values` draws them in row-major order.
     pub(crate) fn packed_weight(
         &self,
         name: &str,
@@ -69,7 +70,7 @@ impl<'a> Scope<'a> {
         self.add(name, shape, values, true)
     }
 
-    /// Makes a tensor that training does not move by gradients, such as a running statistic.
+    /// Makes a tensor that is not trained by gradients, such as a running statistic.
     ///
     /// # Errors
     /// As [`Scope::weight`].

@@ -1,9 +1,9 @@
-//! Encodes a long recording in chunks, each once. Overlapping windows share the encoded frames.
+//! Chunks of a long recording, each encoded once. Overlapping windows share the encoded frames.
 //!
-//! Windows overlap: with windows of three seconds every second, two thirds of a window are in the one before. The encoder is most of the
-//! work, so it encodes chunks that don't overlap, each as long as a window, and a window uses the frames within it. The frames of a chunk
-//! attend to that chunk alone, as those of a clip in training do. The answer for a window that is exactly a chunk is the same as if it had
-//! been encoded alone.
+//! With windows of three seconds every second, two thirds of a window are in the one before. Encoding is most of the work, so the encoder
+//! processes chunks that don't overlap, each as long as a window. A window uses the frames within it. The frames of a chunk attend to that
+//! chunk alone, as those of a clip in training do. The answer for a window that is exactly a chunk is the same as if it had been encoded
+//! alone.
 
 use super::RecognizeError;
 use super::one_window::WindowRecognizer;
@@ -18,35 +18,35 @@ use std::ops::Range;
 /// Samples at [`ClipEncoder::SAMPLE_RATE`] from one frame of the encoder to the next, 20 ms.
 const FRAME: usize = 320;
 
-/// The fewest samples that an encoder takes: a frame of its spectrogram.
+/// The fewest samples that an encoder accepts: one frame of its spectrogram.
 const MIN_SAMPLES: usize = 160;
 
 /// The chunks of a recording that windows still need.
 #[derive(Debug)]
 pub(super) struct Chunks {
     sample_rate: u32,
-    /// Samples of a chunk at the recording's rate.
+    /// Length of a chunk in samples at the recording's rate.
     length: usize,
-    /// The same at the encoder's rate.
+    /// Length of a chunk in samples at the encoder's rate.
     encoder_length: usize,
     trim: Option<Trim>,
     normalize: bool,
-    /// By their number: chunk n begins after n lengths.
+    /// Chunks by number. Chunk n begins `n · length` samples after the recording's start.
     kept: BTreeMap<usize, Chunk>,
-    /// The number of the chunk that samples come into.
+    /// The number of the chunk that is not complete yet.
     last: usize,
 }
 
-/// Samples, and what was made of them.
+/// The samples of a chunk, and the results computed from them.
 #[derive(Debug, Default)]
 struct Chunk {
     samples: Vec<f32>,
-    /// At the encoder's rate.
+    /// The samples at the encoder's rate.
     clip: Option<Vec<f32>>,
     encoded: Option<Encoded>,
 }
 
-/// Frames [frames, outputs] of the encoder, the first of which begins at a sample of the recording at the encoder's rate.
+/// Frames [frames, outputs] of the encoder. The first one begins at sample `start` of the recording, at the encoder's rate.
 #[derive(Debug)]
 struct Encoded {
     start: usize,
@@ -54,7 +54,7 @@ struct Encoded {
 }
 
 impl Encoded {
-    /// The frames that begin within a range of samples.
+    /// Returns the frames that begin within a range of samples.
     fn within(&self, range: &Range<usize>) -> ArrayView2<'_, f32> {
         let place =
             |sample: usize| sample.saturating_sub(self.start).div_ceil(FRAME).min(self.frames.nrows());
@@ -64,7 +64,8 @@ impl Encoded {
 }
 
 impl Chunks {
-    /// Of a recording at `sample_rate` Hz for windows of `seconds`; `None` if the recogniser's model needs each window by itself.
+    /// Makes the chunks of a recording at `sample_rate` Hz for windows of `seconds`. Returns `None` if the recogniser's model cannot use
+    /// shared frames.
     pub(super) fn new(recognizer: &WindowRecognizer, sample_rate: u32, seconds: f64) -> Option<Self> {
         let config = recognizer.preparation();
         if !recognizer.takes_frames() {
@@ -83,7 +84,7 @@ impl Chunks {
         })
     }
 
-    /// Takes the next samples.
+    /// Appends the next samples.
     pub(super) fn push(&mut self, mut samples: &[f32]) {
         while !samples.is_empty() {
             let chunk = self.kept.entry(self.last).or_default();
@@ -96,22 +97,23 @@ impl Chunks {
         }
     }
 
-    /// Whether all chunks of a window that ends at this second are whole.
+    /// Whether all chunks of a window that ends at this second are complete.
     pub(super) fn are_whole_until(&self, seconds: f64) -> bool {
         self.at(seconds) <= self.last * self.encoder_length
     }
 
-    /// Drops chunks that end before this second.
+    /// Drops the chunks that end before this second.
     pub(super) fn forget_before(&mut self, seconds: f64) {
         self.kept = self.kept.split_off(&(self.at(seconds) / self.encoder_length));
     }
 
-    /// A second of the recording as a sample at the encoder's rate.
+    /// Converts seconds from the recording's start to samples at the encoder's rate.
     fn at(&self, seconds: f64) -> usize {
         (seconds * f64::from(ClipEncoder::SAMPLE_RATE)).round() as usize
     }
 
-    /// The answers for windows of speech, from one second to another each; `None` where nothing is left of one.
+    /// Returns the answers for windows of speech, given as start and end in seconds. An answer is `None` if the window has no frames after
+    /// its silence is trimmed.
     pub(super) fn recognize(
         &mut self,
         recognizers: &mut [&mut WindowRecognizer],
@@ -133,18 +135,18 @@ impl Chunks {
         answers.into_iter().collect()
     }
 
-    /// The numbers of the chunks that a range of samples lies in.
+    /// Returns the numbers of the chunks that overlap a range of samples.
     fn chunks_of(&self, range: &Range<usize>) -> Range<usize> {
         range.start / self.encoder_length..range.end.div_ceil(self.encoder_length)
     }
 
-    /// The chunks that these ranges lie in and that lack something.
+    /// Returns the chunks that overlap these ranges and for which `lacks` is true.
     fn lacking(&self, ranges: &[Range<usize>], lacks: impl Fn(&Chunk) -> bool) -> Vec<usize> {
         let all: BTreeSet<usize> = ranges.iter().flat_map(|range| self.chunks_of(range)).collect();
         all.into_iter().filter(|number| self.kept.get(number).is_some_and(&lacks)).collect()
     }
 
-    /// Brings the chunks of these windows to the encoder's rate.
+    /// Resamples the chunks of these windows to the encoder's rate.
     fn resample(
         &mut self,
         recognizers: &mut [&mut WindowRecognizer],
@@ -161,13 +163,13 @@ impl Chunks {
         Ok(())
     }
 
-    /// A window without the silence at its ends.
+    /// Returns a window without the silence at its start and end.
     fn spoken(&self, window: &Range<usize>) -> Result<Range<usize>, SignalError> {
         let kept = self.loud(&self.clip(window))?;
         Ok(window.start + kept.start..window.start + kept.end)
     }
 
-    /// The samples of a range, as far as they are kept, at the encoder's rate.
+    /// Returns the kept samples of a range, at the encoder's rate.
     fn clip(&self, range: &Range<usize>) -> Vec<f32> {
         let mut clip = Vec::with_capacity(range.len());
         for number in self.chunks_of(range) {
@@ -178,7 +180,7 @@ impl Chunks {
         clip
     }
 
-    /// The part of a clip without the silence at its ends.
+    /// Returns the part of a clip without the silence at its start and end.
     fn loud(&self, clip: &[f32]) -> Result<Range<usize>, SignalError> {
         match &self.trim {
             Some(trim) if !clip.is_empty() => trim.trim(clip),
@@ -214,7 +216,7 @@ impl Chunks {
     }
 }
 
-/// Does a piece of work for each item, on as many threads as there are tools; the results are in the order of the items.
+/// Calls a function for each item, on as many threads as there are tools. The results are in the order of the items.
 pub(super) fn on_all<E: Send, T: Sync, R: Send>(
     tools: &mut [E],
     items: &[T],

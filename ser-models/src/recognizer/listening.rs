@@ -7,18 +7,19 @@ use crate::recording::{
 };
 use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalError, check_speech};
 
-/// A recording is kept whole up to this length in seconds, so that one whose sound fits into a window is recognised as one.
+/// All samples of a recording are kept up to this length in seconds, so that a recording whose sound fits into one window becomes one
+/// window.
 const KEPT_SECONDS: f64 = 30.0;
 
-/// Windows are recognised in a batch as soon as this many wait. The number does not depend on the number of cores, because the composition
-/// of a batch may change the last bits of an answer.
+/// Number of waiting windows at which a batch is recognised. It does not depend on the number of cores, because the composition of a batch
+/// may change the last bits of an answer.
 const WAITING: usize = 16;
 
-/// Samples that wait to be recognised together, at most: at high rates fewer windows wait.
+/// The largest number of samples in waiting windows. At high rates fewer windows wait.
 const WAITING_SAMPLES: f64 = 3e6;
 
-/// Recognises the moods of a recording that arrives in pieces. It keeps a bounded number of samples. Its memory grows with the [`Timeline`]:
-/// by a window each [`TimelineConfig::hop`] and a level every few hundredths of a second.
+/// Recognises the moods of a recording that arrives in pieces. It keeps a bounded number of samples. Its memory grows with the
+/// [`Timeline`], by one window every [`TimelineConfig::hop`] and one level every few hundredths of a second.
 ///
 /// ```no_run
 /// # let pieces: Vec<Vec<f32>> = Vec::new();
@@ -38,34 +39,34 @@ pub struct Listening<'a> {
     recognizer: &'a mut Recognizer,
     sample_rate: u32,
     cut: Windows,
-    /// What windows share, where the model reads an encoder.
+    /// The chunks that windows share; `None` if the model needs each window separately.
     chunks: Option<Chunks>,
     /// The speech detector's frames, which windows share; `None` if speech is not detected.
     speech: Option<SpeechStream>,
     detectors: Vec<SpeechDetector>,
-    /// All samples, until there are too many.
+    /// All samples; `None` once there are more than [`KEPT_SECONDS`].
     kept: Option<Vec<f32>>,
     waiting: Vec<Waiting>,
     windows: Vec<TimelineWindow>,
     levels: Vec<f32>,
     /// The largest absolute sample.
     peak: f32,
-    /// What the sound of the last window without speech is like.
+    /// The kind of sound in the last window without speech.
     reason: Option<NotSpeech>,
 }
 
 /// A window that is not recognised yet.
 #[derive(Debug)]
 struct Waiting {
-    /// None where the model reads chunks.
+    /// Empty if the model reads chunks.
     samples: Vec<f32>,
     /// Whether the samples can hold speech.
     checked: Result<(), SignalError>,
     start: f64,
     end: f64,
-    /// Seconds of it that are not silent.
+    /// Seconds of the window that are not silent.
     sounding: f64,
-    /// The kind of its sound, if it is not speech.
+    /// The kind of the window's sound, if it is not speech.
     refused: Option<NotSpeech>,
 }
 
@@ -91,7 +92,7 @@ impl<'a> Listening<'a> {
         })
     }
 
-    /// Seconds of sound received so far.
+    /// Seconds of audio received so far.
     pub fn seconds(&self) -> f64 {
         let kept = self.kept.as_ref().map_or(0, Vec::len);
         self.cut.seconds() + kept as f64 / f64::from(self.sample_rate)
@@ -103,7 +104,7 @@ impl<'a> Listening<'a> {
         &self.windows
     }
 
-    /// Takes the next samples, mono within ±1.
+    /// Processes the next samples, mono within ±1.
     ///
     /// # Errors
     /// [`RecognizeError::Signal`] if a sample is not finite; [`RecognizeError::Classify`], [`RecognizeError::Input`] or
@@ -123,7 +124,7 @@ impl<'a> Listening<'a> {
         self.cut(&kept)
     }
 
-    /// Ends the recording.
+    /// Ends the recording and returns its timeline.
     ///
     /// # Errors
     /// [`RecognizeError::Signal`] if it is too short or silent, [`RecognizeError::NoSpeech`] if nothing in it sounds like speech;
@@ -148,7 +149,7 @@ impl<'a> Listening<'a> {
         })
     }
 
-    /// Whether the sound of a whole recording, without the silence around it, is as short as a window.
+    /// Whether a whole recording, without the silence around its sound, is at most as long as a window.
     fn fits_a_window(&self, samples: &[f32]) -> Result<bool, SignalError> {
         let config = self.recognizer.one.preparation();
         let raw = PreparationConfig { length: None, normalize: false, ..config.clone() };
@@ -170,7 +171,7 @@ impl<'a> Listening<'a> {
             }
         }
         self.cut.window(silence_db);
-        // However quiet it is.
+        // The whole window counts as sounding, however quiet it is.
         let seconds = self.cut.seconds();
         let refused = detector.map(|mut detector| detector.refuse(&samples)).transpose()?.flatten();
         let checked = check_speech(&samples, self.sample_rate);
@@ -178,7 +179,7 @@ impl<'a> Listening<'a> {
         Ok(())
     }
 
-    /// Takes samples up to the end of the next window, and returns the rest.
+    /// Processes samples up to the end of the next window, and returns the rest.
     fn take<'s>(&mut self, samples: &'s [f32]) -> Result<&'s [f32], SignalError> {
         let rest = self.cut.take(samples, |levels| {
             self.levels.extend(levels);
@@ -207,9 +208,9 @@ impl<'a> Listening<'a> {
         Ok(())
     }
 
-    /// Windows that may wait to be recognised together.
+    /// Returns the largest number of windows that may wait.
     fn most_waiting(&self) -> usize {
-        // Between windows that are further apart than they are long, the samples wait too.
+        // If windows are further apart than they are long, the samples between them are kept too.
         let seconds = self.recognizer.window_seconds().max(self.recognizer.config.hop);
         ((WAITING_SAMPLES / (seconds * f64::from(self.sample_rate))) as usize).clamp(1, WAITING)
     }
@@ -222,8 +223,8 @@ impl<'a> Listening<'a> {
         self.waiting.push(Waiting { samples, checked, start, end, sounding, refused: None });
     }
 
-    /// Recognises the waiting windows on all cores; before the end of the recording only those with complete chunks and
-    /// detector frames.
+    /// Recognises the waiting windows on all cores. Before the end of the recording, only windows with complete chunks and detector frames
+    /// are recognised.
     fn recognize(&mut self, at_end: bool) -> Result<(), RecognizeError> {
         let can_be_answered = |window: &&Waiting| {
             at_end
@@ -237,7 +238,7 @@ impl<'a> Listening<'a> {
         let sample_rate = self.sample_rate;
         let Recognizer { one, others, .. } = &mut *self.recognizer;
         while others.len() + 1 < workers {
-            // Plans that were made once can be made again. If one fails nevertheless, fewer cores are used.
+            // The same plans were made before, so this should not fail. If it does, fewer cores are used.
             let Ok(copy) = one.try_clone() else { break };
             others.push(copy);
         }
@@ -295,7 +296,7 @@ impl<'a> Listening<'a> {
     }
 }
 
-/// What a window holds.
+/// The content of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Sound {
     Speech,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Recognises the moods of recordings, with a model from a [`Checkpoint`].
 ///
 /// Use one recogniser for many recordings: it owns the plans of its transforms. It can be sent to another thread. To recognise several
-/// recordings at a time, make a clone for each by [`Recognizer::try_clone`]. One long recording uses all cores.
+/// recordings at the same time, make a clone for each with [`Recognizer::try_clone`]. One long recording uses all cores.
 ///
 /// A recording is analysed in windows as long as the clips that the model was trained on, or 3 s if it takes clips of any length (3 s for
 /// both bundled models). A window ends every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording of up to
@@ -30,19 +30,19 @@ use std::sync::Arc;
 /// chunks as long as a window, and a window uses the frames within it.
 pub struct Recognizer {
     one: WindowRecognizer,
-    /// Copies for other threads, made when they are needed.
+    /// Copies for other threads, made when needed.
     others: Vec<WindowRecognizer>,
     config: TimelineConfig,
     origin: Arc<Origin>,
 }
 
-/// The model that a recogniser was made of.
+/// The checkpoint that a recogniser was made from.
 struct Origin {
     architecture: Architecture,
     digest: String,
 }
 
-/// Seconds of a window, for models of clips of any length.
+/// Length of a window in seconds for models that accept clips of any length.
 const WINDOW_SECONDS: f64 = 3.0;
 
 /// Errors of recognising a recording.
@@ -52,24 +52,24 @@ pub enum RecognizeError {
     /// The recording is empty, too short, silent or not finite, or its sample rate cannot be used.
     #[error(transparent)]
     Signal(#[from] SignalError),
-    /// The recording holds sound but no speech.
+    /// The recording has sound but no speech.
     #[error("recording: sound must hold speech, got {seconds:.1} s {reason}")]
     NoSpeech {
-        /// Its length in seconds.
+        /// The recording's length in seconds.
         seconds: f64,
         /// The kind of the sound.
         reason: NotSpeech,
     },
-    /// The features do not give the model's input.
+    /// The features do not fit the model's input.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The encoder does not give the model's input.
+    /// The encoder's outputs do not fit the model's input.
     #[error(transparent)]
     Encoder(#[from] ClipEncoderError),
     /// The model failed.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
-    /// The model takes no profile of a voice.
+    /// The profile does not fit the model.
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }
@@ -102,8 +102,8 @@ impl Recognizer {
         Self::build(checkpoint, None, IN_MEMORY)
     }
 
-    /// Makes a recogniser with a model that reads an encoder's outputs, such as `whisper-head`, and that encoder. Several recognisers may
-    /// share one encoder.
+    /// Makes a recogniser with a model that reads an encoder's outputs, such as `whisper-head`, and with that encoder. Several recognisers
+    /// may share one encoder.
     ///
     /// ```no_run
     /// use ser_models::encoder::WhisperEncoder;
@@ -136,11 +136,11 @@ impl Recognizer {
         Ok(Self { one, others: Vec::new(), config: TimelineConfig::default(), origin })
     }
 
-    /// A clone with the same model, encoder, profile and settings, e.g. for another thread. Both share the weights; the plans of
-    /// the transforms are its own.
+    /// Returns a clone with the same model, encoder, profile and settings, e.g. for another thread. Both share the weights, but the clone
+    /// has its own plans of the transforms.
     ///
     /// # Errors
-    /// If the transforms cannot be planned, as those of this recogniser were.
+    /// If the transforms cannot be planned again.
     pub fn try_clone(&self) -> Result<Self, ConfigError> {
         let (one, origin) = (self.one.try_clone()?, Arc::clone(&self.origin));
         Ok(Self { one, others: Vec::new(), config: self.config.clone(), origin })
@@ -155,8 +155,8 @@ impl Recognizer {
         Ok(Self { config, ..self })
     }
 
-    /// A profile of the voice in a clip of speech: mono samples within ±1 at `sample_rate` Hz, a sentence or longer. Combine the profiles of
-    /// five clips with [`VoiceProfile::and`]. Their moods need not be known, but should differ.
+    /// Returns a profile of the voice in a clip of speech: mono samples within ±1 at `sample_rate` Hz, a sentence or longer. Combine the
+    /// profiles of five clips with [`VoiceProfile::and`]. The moods of the clips need not be known, but should differ.
     ///
     /// # Errors
     /// [`RecognizeError::Profile`] if the model does not read an encoder's statistics, [`RecognizeError::Signal`] if the clip cannot hold
@@ -181,12 +181,12 @@ impl Recognizer {
         &self.config
     }
 
-    /// The network that answers, with its sizes.
+    /// The network and its sizes.
     pub fn architecture(&self) -> &Architecture {
         &self.origin.architecture
     }
 
-    /// Digest of the model's checkpoint ([`Checkpoint::digest`]): which model answers. A profile of a voice does not change it.
+    /// Digest of the model's checkpoint ([`Checkpoint::digest`]), which identifies the model. A voice profile does not change it.
     pub fn digest(&self) -> &str {
         &self.origin.digest
     }
@@ -196,8 +196,8 @@ impl Recognizer {
         self.one.classifier().labels()
     }
 
-    /// Length of a window in seconds: that of the clips that the model takes, or 3 s if it takes clips of any length. It is no longer than
-    /// the frames of an encoder that the model reads.
+    /// Length of a window in seconds: that of the model's clips, or 3 s if the model accepts clips of any length. If the model reads an
+    /// encoder's frames, a window is no longer than these.
     pub fn window_seconds(&self) -> f64 {
         let preparation = self.one.preparation();
         let clip = preparation.length.map(|length| length as f64 / f64::from(preparation.sample_rate));
@@ -207,8 +207,8 @@ impl Recognizer {
         clip.unwrap_or(WINDOW_SECONDS).min(frames as f64 * WhisperEncoder::FRAME_SECONDS)
     }
 
-    /// The mood of a whole recording: mono samples within ±1 at `sample_rate` Hz, of any length. This is [`Timeline::overall`] of
-    /// [`Recognizer::timeline`].
+    /// Recognises the mood of a whole recording: mono samples within ±1 at `sample_rate` Hz, of any length. Returns [`Timeline::overall`]
+    /// of [`Recognizer::timeline`].
     ///
     /// # Errors
     /// As [`Recognizer::timeline`].
@@ -216,7 +216,7 @@ impl Recognizer {
         Ok(self.timeline(samples, sample_rate)?.overall)
     }
 
-    /// The moods of a recording from its start to its end: mono samples within ±1 at `sample_rate` Hz, of any length.
+    /// Recognises the moods of a recording from its start to its end: mono samples within ±1 at `sample_rate` Hz, of any length.
     ///
     /// # Errors
     /// [`RecognizeError::Signal`] if the recording cannot hold speech ([`check_speech`](ser_features::check_speech) has the limits) or the
@@ -231,12 +231,12 @@ impl Recognizer {
     /// Starts the recognition of a recording that arrives in pieces, e.g. of a file that is decoded as it is read.
     ///
     /// # Errors
-    /// [`RecognizeError::Signal`] if the rate cannot be used.
+    /// [`RecognizeError::Signal`] if the rate is not supported.
     pub fn listen(&mut self, sample_rate: u32) -> Result<Listening<'_>, RecognizeError> {
         Listening::new(self, sample_rate)
     }
 
-    /// The mood of one window: the model's answer for these samples, without a check whether they are speech.
+    /// Recognises the mood of one window. Does not check whether the samples are speech.
     ///
     /// If the checkpoint's preparation has a length, the samples are brought to it after trimming: cut or padded with zeros, at the end or
     /// on both sides ([`PreparationConfig::alignment`](ser_features::PreparationConfig::alignment)). If it has none, models of feature

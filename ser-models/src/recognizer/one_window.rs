@@ -1,4 +1,4 @@
-//! From one window of a recording to a mood.
+//! Recognition of one window of a recording.
 
 use super::RecognizeError;
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -14,23 +14,23 @@ use ser_features::{
 };
 use std::sync::Arc;
 
-/// Recognises one window: the plans of its transforms, and a model that several of these share.
+/// Recognises one window. It has its own plans of the transforms and shares its model with its clones.
 pub(super) struct WindowRecognizer {
     preparation: Preparation,
     front: Front,
     classifier: Arc<Classifier>,
-    /// The model as it is without a voice's profile.
+    /// The model before any voice profile is applied.
     original: Arc<Classifier>,
     confidence: f64,
 }
 
-/// What makes the model's input of a prepared clip.
+/// Computes the model's input from a prepared clip.
 enum Front {
     Features(Box<FeatureExtractor>),
     Encoder(Box<EncoderFront>),
 }
 
-/// An encoder, and what brings sound to its rate.
+/// An encoder, and the resampling to its rate.
 struct EncoderFront {
     clips: ClipEncoder,
     encoder: Arc<WhisperEncoder>,
@@ -48,7 +48,7 @@ impl Front {
         Ok(Self::Encoder(Box::new(EncoderFront { clips, encoder, resampling })))
     }
 
-    /// The same with plans of its own.
+    /// Returns a copy with its own plans.
     fn try_clone(&self) -> Result<Self, ConfigError> {
         match self {
             Self::Features(extractor) => Self::features(extractor.config().clone()),
@@ -56,7 +56,7 @@ impl Front {
         }
     }
 
-    /// The encoder, where the model reads one.
+    /// Returns the encoder, or an error if the model reads features.
     fn encoder(&mut self) -> Result<&mut EncoderFront, InputError> {
         match self {
             Self::Encoder(front) => Ok(front),
@@ -66,10 +66,11 @@ impl Front {
 }
 
 impl WindowRecognizer {
-    /// With a model that reads features, or one that reads an encoder's outputs, and that encoder.
+    /// Makes a recogniser from a checkpoint, with an encoder if and only if the model reads one.
     ///
     /// # Errors
-    /// If the model reads the other of both, or was trained with another encoder, or a setting is out of range.
+    /// If a model that reads features gets an encoder, a model that reads an encoder gets none or another one, or a setting is out of
+    /// range.
     pub(super) fn new(
         checkpoint: &Checkpoint,
         encoder: Option<Arc<WhisperEncoder>>,
@@ -88,7 +89,7 @@ impl WindowRecognizer {
         Ok(Self { preparation, front: made.map_err(front)?, classifier, original, confidence })
     }
 
-    /// Another one with the same model and plans of its own, for another thread.
+    /// Returns a copy with the same model and its own plans, for another thread.
     pub(super) fn try_clone(&self) -> Result<Self, ConfigError> {
         Ok(Self {
             preparation: Preparation::new(self.preparation.config().clone())?,
@@ -111,7 +112,7 @@ impl WindowRecognizer {
         self.confidence
     }
 
-    /// Digest of the encoder's file, where the model reads statistics of one.
+    /// Digest of the encoder's file if the model reads an encoder's statistics.
     fn encoder(&self) -> Option<&str> {
         let input = self.classifier.model().input();
         match &self.front {
@@ -122,7 +123,7 @@ impl WindowRecognizer {
         }
     }
 
-    /// The profile of the voice in a clip.
+    /// Returns the profile of the voice in a clip.
     pub(super) fn profile(
         &mut self,
         samples: &[f32],
@@ -138,7 +139,7 @@ impl WindowRecognizer {
         Ok(VoiceProfile::of_clip(&encoder, values.map_err(ClipEncoderError::from)?))
     }
 
-    /// Answers from now on for the voice of a profile.
+    /// Adapts the model to the voice of a profile.
     pub(super) fn move_to(&mut self, profile: &VoiceProfile) -> Result<(), ProfileError> {
         let numbers = self.classifier.model().input().features();
         profile.check_encoder(self.encoder(), numbers)?;
@@ -146,7 +147,7 @@ impl WindowRecognizer {
         Ok(())
     }
 
-    /// The mood of a window.
+    /// Recognises the mood of a window.
     pub(super) fn recognize(
         &mut self,
         samples: &[f32],
@@ -157,7 +158,7 @@ impl WindowRecognizer {
         self.answer(&input)
     }
 
-    /// The model's input for a window that can hold speech.
+    /// Returns the model's input for a window that can hold speech.
     pub(super) fn input(&mut self, samples: &[f32], sample_rate: u32) -> Result<Padded, RecognizeError> {
         let clip = self.preparation.process(samples, sample_rate)?;
         let input = self.classifier.model().input();
@@ -167,7 +168,7 @@ impl WindowRecognizer {
         })
     }
 
-    /// Whether it answers for frames of an encoder too: where a model reads one, and clips of any length.
+    /// Whether windows can share encoded frames: if the model reads an encoder, and clips of any length at the encoder's rate.
     pub(super) fn takes_frames(&self) -> bool {
         let config = self.preparation();
         matches!(self.front, Front::Encoder(_))
@@ -175,17 +176,17 @@ impl WindowRecognizer {
             && config.sample_rate == ClipEncoder::SAMPLE_RATE
     }
 
-    /// Samples at the encoder's rate, not prepared in any other way.
+    /// Resamples to the encoder's rate, without further preparation.
     pub(super) fn resample(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>, RecognizeError> {
         Ok(self.front.encoder()?.resampling.process(samples, sample_rate)?)
     }
 
-    /// Frames [frames, outputs] of the encoder for samples at its rate.
+    /// Returns frames [frames, outputs] of the encoder for samples at its rate.
     pub(super) fn encode(&mut self, samples: &[f32]) -> Result<Array2<f32>, RecognizeError> {
         Ok(self.front.encoder()?.clips.frames(samples)?)
     }
 
-    /// The mood of a window that these frames lie in.
+    /// Recognises the mood of a window from the frames within it.
     pub(super) fn recognize_frames(
         &mut self,
         frames: &[ArrayView2<'_, f32>],
@@ -199,7 +200,7 @@ impl WindowRecognizer {
         Ok(self.recognition(&self.classifier.answer(input)?))
     }
 
-    /// The moods of several windows, classified in one batch.
+    /// Recognises the moods of several windows in one batch.
     pub(super) fn answers(&self, inputs: &[Padded]) -> Result<Vec<Recognition>, RecognizeError> {
         let Some(batch) = Padded::together(inputs).map_err(ClassifyError::from)? else {
             return Ok(Vec::new());

@@ -10,10 +10,10 @@ pub const SILENCE_DB: f32 = -50.0;
 /// The lowest level that is reported, in dB relative to full scale: that of digital silence.
 pub const LOWEST_DB: f32 = -120.0;
 
-/// Frames below this are silent in all recordings: the level of [`MIN_SPEECH_PEAK`](ser_features::MIN_SPEECH_PEAK), in dB.
+/// Frames below this level are silent in every recording: the level of [`MIN_SPEECH_PEAK`](ser_features::MIN_SPEECH_PEAK), in dB.
 pub(crate) const SILENT_DB: f32 = -80.0;
 
-/// The band of voices in Hz. Below it are hum and wind, above it hiss.
+/// The frequency band of voices in Hz. Hum and wind are below it, hiss is above it.
 const BAND: (f64, f64) = (80.0, 8_000.0);
 
 /// The error of a sample rate outside [`SAMPLE_RATES`].
@@ -28,7 +28,7 @@ pub struct Activity {
     mel: StreamingMel,
     sample_rate: u32,
     hop_length: usize,
-    /// From the power of a frame's bands to the mean square of its samples.
+    /// The factor from the power of a frame's bands to the mean square of its samples.
     scale: f32,
 }
 
@@ -53,10 +53,10 @@ impl Activity {
             norm: MelNorm::None,
             ..MelConfig::default()
         });
-        // No rate within the range gives a plan that cannot be made.
+        // The plan is valid at every supported rate.
         let mel = mel.map_err(|_| refused)?;
-        // Parseval: the bins' powers sum to n_fft times the windowed samples' squares; half of the bins are told, and the squares
-        // of a Hann window have a mean of 3/8.
+        // Parseval: the powers of all bins sum to n_fft times the sum of the windowed samples' squares. Only half of the bins are computed,
+        // and the squares of a Hann window have a mean of 3/8.
         let scale = 2.0 / (n_fft as f32 * n_fft as f32 * 0.375);
         Ok(Self { mel, sample_rate, hop_length, scale })
     }
@@ -66,10 +66,10 @@ impl Activity {
         self.hop_length as f64 / f64::from(self.sample_rate)
     }
 
-    /// Takes the next samples, mono, and returns the levels in dB of the frames that they complete.
+    /// Processes the next samples, mono, and returns the levels in dB of the frames that they complete.
     ///
     /// # Errors
-    /// If a sample is not finite. The stream then continues as if these samples had not come.
+    /// If a sample is not finite. The stream then continues as if these samples had not been passed.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         let frames = self.mel.push(samples)?;
         Ok(frames.columns().into_iter().map(|bands| decibel(bands.sum() * self.scale)).collect())
@@ -80,7 +80,7 @@ fn decibel(mean_square: f32) -> f32 {
     (10.0 * mean_square.max(f32::MIN_POSITIVE).log10()).max(LOWEST_DB)
 }
 
-/// How many seconds of the frames of a window are at `silence_db` or above.
+/// Returns the seconds of a window's frames at `silence_db` or above.
 pub(super) fn sounding_seconds<'a>(
     levels: impl IntoIterator<Item = &'a f32>,
     frame_seconds: f64,
@@ -119,10 +119,10 @@ mod tests {
                 let levels = activity.push(&sine(hertz, amplitude, sample_rate, 1.0)).unwrap();
                 levels[levels.len() / 2]
             };
-            // −3 dB is the root mean square of a sine.
+            // The root mean square of a sine is −3 dB.
             assert!((level(700.0, 1.0) + 3.0).abs() < 1.5, "{sample_rate}: {}", level(700.0, 1.0));
             assert!((level(700.0, 0.01) + 43.0).abs() < 1.5, "{sample_rate}: {}", level(700.0, 0.01));
-            // The hum of mains.
+            // 50 Hz is mains hum.
             assert!(level(50.0, 0.02) < SILENCE_DB, "{sample_rate}: {}", level(50.0, 0.02));
         }
     }

@@ -5,25 +5,26 @@ use super::recognition::Recognition;
 use crate::setting::{Checked, Settings};
 use serde::Serialize;
 
-/// Settings of the analysis of a recording. Times are seconds of sound.
+/// Settings of the analysis of a recording. Times are seconds of audio.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimelineConfig {
-    /// Time from one window's end to the next one's, 0.05 to 60; 1 by default. A window is as long as the clips that the model takes, or 3 s
-    /// if it takes clips of any length.
+    /// Time from one window's end to the next one's, 0.05 to 60; 1 by default. A window is as long as the model's clips, or 3 s if the
+    /// model accepts clips of any length.
     pub hop: f64,
     /// Frames below this level, in dB relative to full scale, are silence; finite, −50 by default ([`SILENCE_DB`]). If the loudest frame so
     /// far is less than 30 dB above this level, the threshold is 30 dB below that frame instead, but at least −80 dB (or this level, if it
     /// is lower). A window is silent if less than 0.25 s of it reach the threshold.
     ///
-    /// Segments also include quieter frames, as of a quiet voice: those at most 28 dB below the loudest frames within five seconds, at −80 dB
-    /// or above, and above the recording's noise.
+    /// Segments also include the quieter frames of a quiet voice: those at most 28 dB below the loudest frames within five seconds, at −80
+    /// dB or above, and above the recording's noise.
     pub silence_db: f32,
     /// Smoothing of segments in seconds, 0 to 30; 1 by default. At each time the probabilities are averaged over this time before and after.
     /// 0 turns smoothing off. On joined recordings of validation actors, 0 to 2.5 s gave nearly the same share of correct time; 1 s found
     /// boundaries better than 0.
     pub smoothing: f64,
-    /// Whether windows that hold sound but no speech (music, tones, noise) are left out: those to which the
-    /// [`SpeechDetector`](super::SpeechDetector) gives a probability below 0.15. `true` by default. Turn it off for models of other sounds.
+    /// Whether windows that have sound but no speech (music, tones, noise) are left out: those for which the
+    /// [`SpeechDetector`](super::SpeechDetector) returns a probability below 0.15. `true` by default. Turn it off for models of other
+    /// sounds.
     pub detect_speech: bool,
 }
 
@@ -65,6 +66,6 @@ pub struct Segment {
     pub start: f64,
     /// End, in seconds from the recording's start; the next segment starts there.
     pub end: f64,
-    /// The mean of the recognised moods in it; `None` without speech.
+    /// The mean of the recognised moods in the segment; `None` without speech.
     pub recognition: Option<Recognition>,
 }

@@ -1,4 +1,4 @@
-//! The recognised mood.
+//! A recognised mood.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,7 +15,7 @@ pub struct Recognition {
     pub confident: bool,
 }
 
-/// Refuses an empty list, and a probability that `f32` holds as infinity, which JSON could not write again.
+/// Rejects an empty list and probabilities that are infinite in `f32`, because JSON cannot represent infinity.
 fn probabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f32)>, D::Error> {
     let probabilities = Vec::<(String, f32)>::deserialize(deserializer)?;
     if probabilities.is_empty() {
@@ -30,14 +30,15 @@ fn probabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Stri
 }
 
 impl Recognition {
-    /// Of at least one class; an answer counts as sure from a probability of `confidence` on.
+    /// Makes a recognition of at least one class. It is confident if the largest probability is at least `confidence`.
     pub(crate) fn new(probabilities: Vec<(String, f32)>, confidence: f64) -> Self {
         let best = probabilities.iter().fold(&probabilities[0], |a, b| if b.1 > a.1 { b } else { a });
         let (label, confident) = (best.0.clone(), f64::from(best.1) >= confidence);
         Self { label, probabilities, confident }
     }
 
-    /// The mean of answers with the same classes, weighted; `None` if no weight is above 0. A single answer stays what it is, bit for bit.
+    /// Returns the weighted mean of answers with the same classes, or `None` if no weight is above 0. The mean of a single answer is that
+    /// answer, bit for bit.
     pub(crate) fn mean<'a>(
         answers: impl IntoIterator<Item = (f64, &'a Self)>,
         confidence: f64,

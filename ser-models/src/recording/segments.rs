@@ -1,19 +1,19 @@
-//! Stretches of one mood, from the answers of windows that overlap and from the levels of frames.
+//! Segments of one mood, from the answers of overlapping windows and the levels of frames.
 //!
-//! Time is cut into cells of a quarter of a second. Levels tell the cells with sound from those without; windows tell which mood is
-//! heard around each cell. Neighbouring cells of one mood are a segment.
+//! Time is divided into cells of a quarter of a second. Levels decide which cells have sound, and the windows around a cell decide its
+//! mood. Adjacent cells of one mood are a segment.
 
 use super::Recognition;
 use super::activity::SILENT_DB;
 use super::parts::{Segment, TimelineConfig, TimelineWindow};
 
-/// Seconds of a cell.
+/// Length of a cell in seconds.
 const CELL: f64 = 0.25;
 
-/// Pauses that are shorter, in cells, belong to the speech around them: stops and breaths.
+/// Pauses of at most this many cells, such as stops and breaths, belong to the speech around them.
 const SHORTEST_PAUSE: usize = 2;
 
-/// Seconds of the shortest segment of a mood between others.
+/// Shortest segment of a mood between others, in seconds.
 const SHORTEST_MOOD: f64 = 1.0;
 
 /// Sound that lies this far above the noise floor, in dB, is distinguished from it.
@@ -22,13 +22,13 @@ const ABOVE_FLOOR_DB: f32 = 6.0;
 /// The noise threshold is at least this far below the loudest frames, in dB, so that a steady voice is not taken for noise.
 const BELOW_PEAK_DB: f32 = 10.0;
 
-/// Frames this far below the loudest around them, in dB, are silent even where these are quiet.
+/// Frames this far below the loudest frames around them, in dB, are silent even if these are quiet.
 const QUIET_DB: f32 = 28.0;
 
-/// Cells around a cell, on each side, in which its noise floor is sought: five seconds.
+/// Cells before and after a cell from which its noise floor is estimated: five seconds on each side.
 const FLOOR_CELLS: usize = 20;
 
-/// The segments of a recording, which cover it from 0 to `seconds`.
+/// Returns the segments of a recording, which cover it from 0 to `seconds`.
 pub(super) fn segments(
     config: &TimelineConfig,
     windows: &[TimelineWindow],
@@ -39,7 +39,7 @@ pub(super) fn segments(
 ) -> Vec<Segment> {
     let count = ((seconds / CELL).ceil() as usize).max(1);
     let sounding = sounding_cells(levels, frame_seconds, config.silence_db, count);
-    // A recording that is heard as one may be too short or too quiet for levels.
+    // A recording that was recognised as one window may be too short or too quiet for levels.
     let sounding = if sounding.contains(&true) { sounding } else { vec![true; count] };
     let mut answers = answers_of_cells(windows, &sounding, count, confidence);
     smooth(&mut answers, (config.smoothing / CELL).round() as usize, confidence);
@@ -52,15 +52,15 @@ pub(super) fn segments(
     without_scraps(stretches, confidence).into_iter().map(|stretch| stretch.segment).collect()
 }
 
-/// A segment in the making.
+/// A segment under construction.
 #[derive(Debug, Clone, PartialEq)]
 struct Stretch {
     segment: Segment,
-    /// Cells whose mean the recognition is.
+    /// Number of cells over which the recognition is averaged.
     weight: f64,
 }
 
-/// Makes neighbours of one mood one stretch with the mean of their answers.
+/// Merges adjacent stretches of one mood into one with the mean of their answers.
 fn join_equal(stretches: &mut Vec<Stretch>, confidence: f64) {
     stretches.dedup_by(|next, before| {
         let (last, new) = (&mut before.segment, &next.segment);
@@ -76,7 +76,8 @@ fn join_equal(stretches: &mut Vec<Stretch>, confidence: f64) {
     });
 }
 
-/// Joins stretches of a mood that are shorter than [`SHORTEST_MOOD`] with a longer neighbour that holds speech, whose answer counts alone.
+/// Merges stretches of a mood that are shorter than [`SHORTEST_MOOD`] into the longer of their neighbours with speech, whose answer is
+/// kept.
 fn without_scraps(mut stretches: Vec<Stretch>, confidence: f64) -> Vec<Stretch> {
     let length = |stretch: &Stretch| stretch.segment.end - stretch.segment.start;
     let spoken = |stretch: &Stretch| stretch.segment.recognition.is_some();
@@ -106,7 +107,7 @@ fn label(recognition: &Option<Recognition>) -> Option<&str> {
     recognition.as_ref().map(|answer| answer.label.as_str())
 }
 
-/// Which cells hold sound: frames above the noise around them that are not silent.
+/// Returns which cells have sound: frames that are above the noise around them and not silent.
 fn sounding_cells(levels: &[f32], frame_seconds: f64, silence_db: f32, count: usize) -> Vec<bool> {
     let mut cells: Vec<Vec<f32>> = vec![Vec::new(); count];
     for (frame, level) in levels.iter().enumerate() {
@@ -121,11 +122,11 @@ fn sounding_cells(levels: &[f32], frame_seconds: f64, silence_db: f32, count: us
             around.clear();
             cells[near].iter().for_each(|levels| around.extend(levels));
             let Some((peak, noise)) = peak_and_noise(&mut around) else { return false };
-            // A quiet voice is below `silence_db` for half of the time. The threshold stays at or above the recording's noise.
+            // A quiet voice is below `silence_db` for half of the time. The threshold stays at or above the recording's noise level.
             let silence = silence_db.min((peak - QUIET_DB).max(SILENT_DB).max(everywhere));
             let threshold = silence.max(noise);
             let above = cells[cell].iter().filter(|level| **level >= threshold).count();
-            // Among quiet frames half must be above, or breath and room would count.
+            // Among quiet frames half must be above the threshold, or breath and room noise would count.
             let least = if silence < silence_db { 2 } else { 3 };
             least * above >= cells[cell].len().max(1)
         })
@@ -134,7 +135,7 @@ fn sounding_cells(levels: &[f32], frame_seconds: f64, silence_db: f32, count: us
     sounding
 }
 
-/// The level of the loudest frames, and the level that sound must have to be told from noise.
+/// Returns the level of the loudest frames, and the level from which sound is distinguished from noise.
 fn peak_and_noise(levels: &mut [f32]) -> Option<(f32, f32)> {
     levels.sort_unstable_by(f32::total_cmp);
     let at = |share: f64| levels.get((levels.len() as f64 * share) as usize).copied();
@@ -155,8 +156,8 @@ fn fill_pauses(sounding: &mut [bool]) {
     }
 }
 
-/// The answer of each sounding cell: the mean of the windows around it, the nearer their centre the more. Where windows without speech
-/// outweigh the others, there is none. A cell between windows takes the answer of the nearest one.
+/// Returns the answer of each sounding cell: the mean of the windows around it, with more weight for those whose centre is nearer. A cell
+/// has no answer if the windows without speech outweigh the others. A cell between windows takes the answer of the nearest one.
 fn answers_of_cells(
     windows: &[TimelineWindow],
     sounding: &[bool],
@@ -167,7 +168,7 @@ fn answers_of_cells(
     (0..count)
         .map(|cell| {
             let middle = (cell as f64 + 0.5) * CELL;
-            // Windows are in order: those that ended before this cell ended before all later ones.
+            // Windows are in order, so those that end before this cell are not needed for later cells.
             while windows.get(first).is_some_and(|window| window.end < middle) {
                 first += 1;
             }
@@ -222,7 +223,7 @@ mod tests {
         Recognition::new(vec![("Calm".to_owned(), calm), ("Sad".to_owned(), 1.0 - calm)], 0.7)
     }
 
-    /// Windows of 3 s every second, each with what is heard in its middle.
+    /// Windows of 3 s every second, each with the answer for its middle.
     fn windows(seconds: usize, recognition: impl Fn(f64) -> Option<Recognition>) -> Vec<TimelineWindow> {
         (0..=seconds - 3)
             .map(|start| {
@@ -241,7 +242,7 @@ mod tests {
         segments.into_iter().map(|s| (s.start, s.end, name(s.recognition))).collect()
     }
 
-    /// Levels of speech, which has pauses between its syllables, every 20 ms.
+    /// Levels of speech every 20 ms, with pauses between the syllables.
     fn speech(seconds: usize, floor: f32) -> Vec<f32> {
         (0..seconds * 50).map(|frame| if frame % 10 < 7 { -20.0 } else { floor }).collect()
     }
@@ -275,9 +276,9 @@ mod tests {
     #[test]
     fn a_quiet_voice_between_loud_ones_is_heard() {
         let shifted = |by: f32| speech(10, -60.0).into_iter().map(move |level| (level + by).max(-90.0));
-        // Longer than a noise floor is sought.
+        // This is longer than the time from which a noise floor is estimated.
         let pause = || std::iter::repeat_n(-90.0, 300);
-        // Its syllables peak at −45 dB, and most of its frames are below −50 dB.
+        // The syllables peak at −45 dB, and most frames are below −50 dB.
         let quiet = (0..500).map(|frame| [-45.0, -53.0, -58.0, -64.0, -90.0][frame / 4 % 5]);
         let levels: Vec<f32> =
             shifted(0.0).chain(pause()).chain(quiet).chain(pause()).chain(shifted(0.0)).collect();
@@ -326,7 +327,7 @@ mod tests {
             joined(vec![segment(0.0, 0.5, 0.1), segment(0.5, 4.0, 0.9), segment(4.0, 4.5, 0.1)]),
             [segment(0.0, 4.5, 0.9)]
         );
-        // Two stretches that meet where a scrap was: both answers count, each as long as it was.
+        // Two stretches meet where a short one was. Both answers are averaged, weighted by the length of their stretches.
         for (middle, first, last) in [(4.0, 0.875, 0.625), (2.0, 0.5625, 1.0)] {
             let scrap = segment(middle, middle + 0.5, 0.1);
             let whole = joined(vec![segment(0.0, middle, first), scrap, segment(middle + 0.5, 6.5, last)]);

@@ -15,11 +15,11 @@ pub struct Timeline {
     pub overall: Recognition,
     /// The windows, in order. They overlap if [`TimelineConfig::hop`](crate::TimelineConfig::hop) is shorter than a window.
     pub windows: Vec<TimelineWindow>,
-    /// The stretches of one mood, which cover the recording without a gap, in order.
+    /// The segments, in order. They cover the recording without a gap.
     pub segments: Vec<Segment>,
     #[serde(skip)]
     config: TimelineConfig,
-    /// The level of each frame in dB, and the seconds from one to the next.
+    /// The level of each frame in dB, and the seconds between two frames.
     #[serde(skip)]
     levels: Vec<f32>,
     #[serde(skip)]
@@ -29,8 +29,8 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Of windows, and of the levels of frames that are `frame_seconds` apart; `None` if no window holds speech. `confidence` is the
-    /// least probability of an answer that counts as sure.
+    /// Makes a timeline of windows and of the levels of frames that are `frame_seconds` apart. Returns `None` if no window has speech.
+    /// `confidence` is the smallest probability of a confident answer.
     pub(crate) fn new(
         config: TimelineConfig,
         windows: Vec<TimelineWindow>,
@@ -45,8 +45,8 @@ impl Timeline {
         Some(Self { seconds, overall, windows, segments, config, levels, frame_seconds, confidence })
     }
 
-    /// The same windows with their segments smoothed over another time before and after, 0 to 30 s, as [`TimelineConfig::smoothing`]
-    /// does. The model does not run again.
+    /// Smooths the segments again, over another time before and after, 0 to 30 s, as [`TimelineConfig::smoothing`] does. The windows stay
+    /// the same, and the model does not run again.
     ///
     /// # Errors
     /// If the time is out of range.
@@ -71,7 +71,7 @@ impl Timeline {
         let (mut speech, mut last) = (0.0, Vec::new());
         for window in self.windows.iter().rev() {
             let Some(recognition) = &window.recognition else { continue };
-            // Windows overlap: a new second of speech for each.
+            // Because windows overlap, each adds at most one hop of new speech.
             speech += window.speech.min(self.config.hop);
             last.push((window.speech, recognition));
             if speech >= seconds {

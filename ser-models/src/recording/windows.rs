@@ -1,62 +1,62 @@
-//! The windows of a stream: the sound that a model recognises, one after the other.
+//! The windows of a stream, which a model recognises one after the other.
 
 use super::activity::{Activity, LOWEST_DB, SILENT_DB, sounding_seconds};
 use ser_features::{MIN_SPEECH_SECONDS, SignalError};
 use std::collections::VecDeque;
 
-/// Frames this far below the loudest of a quiet recording, in dB, are silent.
+/// In a quiet recording, frames this far below the loudest one, in dB, are silent.
 const BELOW_LOUDEST_DB: f32 = 30.0;
 
-/// Cuts a stream of samples, which comes in pieces of any size, into windows. Keeps the samples of one window, so that its memory
-/// does not grow with the stream.
+/// Cuts a stream of samples, which arrives in pieces of any size, into windows. Keeps the samples of one window, so that its memory does
+/// not grow with the stream.
 #[derive(Debug)]
 pub(crate) struct Windows {
     activity: Activity,
     sample_rate: u32,
-    /// Seconds of a window.
+    /// Length of a window in seconds.
     length: f64,
     /// Seconds from one window's end to the next one's.
     interval: f64,
-    /// The last samples: a window's.
+    /// The last samples, at most one window.
     samples: VecDeque<f32>,
-    /// The levels of the frames in it.
+    /// The levels of the frames in `samples`.
     levels: VecDeque<f32>,
     /// The loudest frame since the last window.
     level_db: f32,
-    /// Samples that came.
+    /// Number of samples received.
     taken: u64,
-    /// Samples that had come when the last window was reported.
+    /// Number of samples received when the last window was reported.
     reported: u64,
-    /// Seconds of the first window's end.
+    /// End of the first window in seconds.
     first: f64,
-    /// Windows that were full.
+    /// Number of complete windows.
     full: u64,
-    /// The loudest frame.
+    /// The level of the loudest frame in the stream.
     loudest_db: f32,
 }
 
 /// A window of a stream.
 pub(crate) struct Window<'a> {
-    /// Its samples, mono.
+    /// The window's samples, mono.
     pub(crate) samples: &'a [f32],
-    /// Where it begins and ends, in seconds from the stream's start.
+    /// Start and end in seconds from the stream's start.
     pub(crate) start: f64,
     pub(crate) end: f64,
-    /// Seconds of it that are not silent.
+    /// Seconds of the window that are not silent.
     pub(crate) sounding: f64,
     /// The loudest frame since the window before, in dB relative to full scale.
     pub(crate) level_db: f32,
 }
 
 impl Window<'_> {
-    /// Whether it holds too little sound for speech.
+    /// Whether the window has too little sound for speech.
     pub(crate) fn is_silent(&self) -> bool {
         self.sounding < MIN_SPEECH_SECONDS
     }
 }
 
 impl Windows {
-    /// Windows of `length` seconds that end every `interval` seconds, the first one after `first` seconds.
+    /// Makes windows of `length` seconds that end every `interval` seconds, the first one after `first` seconds.
     pub(crate) fn new(sample_rate: u32, length: f64, interval: f64, first: f64) -> Result<Self, SignalError> {
         Ok(Self {
             activity: Activity::new(sample_rate)?,
@@ -79,21 +79,21 @@ impl Windows {
         self.activity.frame_seconds()
     }
 
-    /// Seconds of sound that came.
+    /// Seconds of audio received.
     pub(crate) fn seconds(&self) -> f64 {
         self.taken as f64 / f64::from(self.sample_rate)
     }
 
-    /// Samples that came.
+    /// Number of samples received.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// Takes samples up to the next window's end, and returns what is left of them. `levels` gets those of the frames that they
-    /// complete. [`Windows::is_due`] then tells whether the window is full.
+    /// Processes samples up to the next window's end, and returns the rest. Passes the levels of the frames that they complete to `levels`.
+    /// [`Windows::is_due`] then says whether the window is complete.
     ///
     /// # Errors
-    /// If a sample is not finite; the pieces before it stay taken.
+    /// If a sample is not finite. Samples of earlier calls are kept.
     pub(crate) fn take<'a>(
         &mut self,
         samples: &'a [f32],
@@ -113,22 +113,23 @@ impl Windows {
         Ok(later)
     }
 
-    /// Whether a window has just become full.
+    /// Whether a window has just become complete.
     pub(crate) fn is_due(&self) -> bool {
         self.taken == self.next_end()
     }
 
-    /// Whether samples came after the last window.
+    /// Whether samples were received after the last window.
     pub(crate) fn has_rest(&self) -> bool {
         self.taken > self.reported
     }
 
-    /// The level in dB below which frames are silent: `silence_db`, but less where all that came is quiet.
+    /// Returns the level in dB below which frames are silent: `silence_db`, or a lower one if the stream has been quiet so far.
     pub(crate) fn silence_db(&self, silence_db: f32) -> f32 {
         silence_db.min((self.loudest_db - BELOW_LOUDEST_DB).max(SILENT_DB))
     }
 
-    /// The window that ends here, whose frames below [`Windows::silence_db`] are silent; the next one is due an interval later.
+    /// Returns the window that ends here. Its frames below [`Windows::silence_db`] count as silent. The next window is due one interval
+    /// later.
     pub(crate) fn window(&mut self, silence_db: f32) -> Window<'_> {
         if self.is_due() {
             self.full += 1;
@@ -143,7 +144,7 @@ impl Windows {
         Window { samples, start, end, sounding, level_db }
     }
 
-    /// Samples that have come when the next window is full.
+    /// Number of received samples at which the next window is complete.
     fn next_end(&self) -> u64 {
         ((self.first + self.full as f64 * self.interval) * f64::from(self.sample_rate)).round() as u64
     }
@@ -188,12 +189,12 @@ mod tests {
             assert!(windows.take(&tone(volume), |_| {}).unwrap().is_empty());
             windows.window(SILENCE_DB).is_silent()
         };
-        // The loud second reaches into the one behind it.
+        // The loud second reaches into the window after it.
         let [quiet, loud, _, quiet_again] = [0.002, 0.3, 0.002, 0.002].map(&mut silent);
         assert_eq!((quiet, loud, quiet_again), (false, false, true));
     }
 
-    /// Start, end and sound of each window of a signal that comes in pieces.
+    /// Returns start, end and silence of each window of a signal that arrives in pieces.
     fn windows(samples: &[f32], piece: usize, first: f64) -> Vec<(f64, f64, bool)> {
         let mut windows = Windows::new(8_000, 3.0, 1.0, first).unwrap();
         let mut found = Vec::new();

@@ -7,29 +7,29 @@ use crate::setting::{Checked, Settings};
 use ser_features::{BandPass, ConfigError, PreparationConfig, Resampler, SignalError};
 use serde::{Deserialize, Serialize};
 
-/// Tilt of pink noise, in dB an octave.
+/// Slope of pink noise's spectrum, in dB an octave.
 const PINK: f64 = -3.01;
 
-/// Augmentation of the training part's audio. Each change is drawn for every clip and epoch, in this order: speed, time shift, gain, room
-/// and microphone, noise, band of frequencies. All are off by default.
+/// Audio augmentation of the training part. Each change is drawn for every clip and epoch, in this order: speed, time shift, gain, room and
+/// microphone, noise, band of frequencies. All are off by default.
 ///
-/// Other threads extract the features of changed clips while the model trains. The changes depend only on the run's seed, the epoch and the
-/// clip, not on the threads.
+/// Other threads extract the features of augmented clips while the model trains. The changes depend only on the run's seed, the epoch and
+/// the clip, not on the threads.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AudioAugmentation {
-    /// Range of the factor of speed, within 0.5..=2: pitch and tempo change together, as on a tape. 1.1 is faster. Steps are of
-    /// 0.01. Clips that are prepared to one length keep it.
+    /// Range of the speed factor, within 0.5..=2, in steps of 0.01. A factor of 1.1 plays 10 % faster: pitch and tempo change together, as
+    /// on a tape. Clips that are prepared to one length keep it.
     pub speed: Option<[f64; 2]>,
     /// The largest time shift in seconds to either side, 0 or more; zeros fill the gap.
     pub shift: f64,
     /// Range of a gain in dB, within ±60.
     pub gain: Option<[f64; 2]>,
-    /// Range of a signal-to-noise ratio in dB, within −20..=100: Gaussian noise is added, white unless [`RecordingChain::pink`] selects
-    /// pink noise. The signal's power is that from the first to the last sample that is not zero.
+    /// Range of a signal-to-noise ratio in dB, within −20..=100. Gaussian noise is added, white unless [`RecordingChain::pink`] selects
+    /// pink noise. The signal's power is measured from the first to the last sample that is not zero.
     pub snr: Option<[f64; 2]>,
-    /// Range of the low-pass cut-off in Hz, above 0: no sound is left from it upwards, as after a telephone or a codec. Drawn uniformly in
-    /// octaves.
+    /// Range of the low-pass cut-off in Hz, above 0, drawn uniformly in octaves. Frequencies from the cut-off upwards are removed, as a
+    /// telephone or a codec does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low_pass: Option<[f64; 2]>,
     /// Range of the high-pass cut-off in Hz, above 0: no sound is left below it. Drawn uniformly in octaves. If it lies at or above the
@@ -60,7 +60,7 @@ impl Default for AudioAugmentation {
 }
 
 impl AudioAugmentation {
-    /// Whether there is anything to change.
+    /// Whether any change is on.
     pub fn is_on(&self) -> bool {
         let ranges = [self.speed, self.gain, self.snr, self.low_pass, self.high_pass];
         self.shift > 0.0 || self.chain.is_on() || ranges.iter().any(Option::is_some)
@@ -86,7 +86,8 @@ impl AudioAugmentation {
         of.above_0_and_at_most_1("augmentation.audio.probability", self.probability)
     }
 
-    /// A clip, changed; `filter` is for clips of its sample rate, which is that of the preparation, as is the length that it gets.
+    /// Returns a changed copy of a clip. The clip and `filter` have the preparation's sample rate, and the copy gets the preparation's
+    /// length if one is set.
     ///
     /// # Errors
     /// If the clip is empty or not finite.
@@ -97,7 +98,7 @@ impl AudioAugmentation {
         filter: &mut BandPass,
         generator: &mut Generator,
     ) -> Result<Vec<f32>, SignalError> {
-        // Every number is drawn, used or not, so that one setting does not change the draws of the others.
+        // All numbers are drawn, whether used or not, so that one setting does not change the draws of the others.
         let mut draw = |range: Option<[f64; 2]>| {
             let (chance, place) = (generator.uniform(0.0, 1.0), generator.uniform(0.0, 1.0));
             range.filter(|_| chance < self.probability).map(|[low, high]| low + (high - low) * place)
@@ -148,13 +149,13 @@ fn is_off(chain: &RecordingChain) -> bool {
 
 /// Plays a clip `factor` times as fast, in steps of 1 %.
 fn at_speed(samples: &[f32], factor: f64) -> Result<Vec<f32>, SignalError> {
-    // Only the ratio of the rates matters; these lie within the range of all rates, and make short filters.
+    // Only the ratio of the rates matters. These are within the supported rates and need short filters.
     let (from, to) = ((factor * 100.0).round() as u32 * 100, 10_000);
     let refused = |_: ConfigError| SignalError::SampleRate { minimum: 5_000, maximum: 20_000, given: from };
     Resampler::new(from, to).map_err(refused)?.process(samples)
 }
 
-/// Makes white noise pink, and leaves its power.
+/// Turns white noise into pink noise of the same power.
 fn in_pink(noise: &mut [f64], sample_rate: f64) {
     let power = |noise: &[f64]| noise.iter().map(|x| x * x).sum::<f64>();
     let before = power(noise);
@@ -163,7 +164,7 @@ fn in_pink(noise: &mut [f64], sample_rate: f64) {
     noise.iter_mut().for_each(|x| *x *= scale);
 }
 
-/// Moves a clip within its own length: later for a positive number of samples.
+/// Moves a clip within its own length: later for a positive number of samples, earlier for a negative one.
 fn move_by(clip: &mut [f32], samples: isize) {
     let by = samples.unsigned_abs().min(clip.len());
     if samples >= 0 {
@@ -176,7 +177,7 @@ fn move_by(clip: &mut [f32], samples: isize) {
     }
 }
 
-/// The mean square from the first to the last sample that is not zero; 0 for silence.
+/// Returns the mean square from the first to the last sample that is not zero, or 0 for silence.
 fn power(clip: &[f32]) -> f64 {
     let (Some(first), Some(last)) =
         (clip.iter().position(|x| *x != 0.0), clip.iter().rposition(|x| *x != 0.0))
@@ -193,7 +194,7 @@ mod tests {
 
     const RATE: u32 = 16_000;
 
-    /// A second of 400 Hz, then a second of silence.
+    /// Returns one second of a 400 Hz tone, then one second of silence.
     fn clip() -> Vec<f32> {
         let tone =
             |n: u32| (2.0 * std::f64::consts::PI * 400.0 * f64::from(n) / f64::from(RATE)).sin() as f32;
@@ -265,7 +266,7 @@ mod tests {
         let room = RecordingChain { reverberation: Some([0.3; 2]), equalizer: 8.0, tilt: 4.0, ..chain };
         let changed = change(AudioAugmentation { chain: room, ..gain }, None, 4);
         assert_eq!(changed, change(AudioAugmentation { chain: room, ..gain }, None, 4));
-        // The room is heard after the sound's end.
+        // The reverberation continues after the sound's end.
         assert!(changed[16_100..17_000].iter().any(|x| x.abs() > 1e-3) && changed.len() == clip().len());
     }
 
@@ -276,7 +277,7 @@ mod tests {
             let energy = |clip: Vec<f32>| clip.iter().map(|x| f64::from(x * x)).sum::<f64>();
             energy(change(cut, None, seed)) / energy(clip())
         };
-        // The clip is a tone of 400 Hz, which its sudden end smears a little.
+        // The clip is a tone of 400 Hz, whose sudden end spreads a little power to other frequencies.
         for (low_pass, high_pass, part) in [
             (Some([500.0, 600.0]), None, 1.0),
             (Some([200.0, 300.0]), None, 0.0),
@@ -290,7 +291,7 @@ mod tests {
                 assert!((left - part).abs() < 0.02, "{left} of {low_pass:?} and {high_pass:?}");
             }
         }
-        // The middle of 100 to 1,600 Hz in octaves is the tone's 400.
+        // On a scale in octaves, the middle of 100 to 1,600 Hz is the tone's 400 Hz, so about half of the cut-offs keep the tone.
         let kept = (0..400).filter(|seed| left(Some([100.0, 1_600.0]), None, *seed) > 0.5).count();
         assert!((160..240).contains(&kept), "{kept}");
     }
@@ -317,7 +318,7 @@ mod tests {
         assert_eq!(natural.len(), 25_600);
         let fixed = change(faster, Some(32_000), 1);
         assert_eq!(fixed.len(), 32_000);
-        // 400 periods in 0.8 seconds.
+        // 0.8 seconds of the tone have 400 periods.
         for changed in [&natural, &fixed] {
             let loud = changed.iter().rposition(|x| x.abs() > 0.1).unwrap();
             assert!(loud.abs_diff(12_800) < 100 && crossings(&changed[..loud]).abs_diff(400) < 4);

@@ -10,9 +10,9 @@ use crate::setting::{Checked, TRAINING};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Changes of the training part's examples, drawn for each use; all are off by default.
+/// Augmentation of the training part's examples, drawn for each use. All changes are off by default.
 ///
-/// Clips are changed as audio first, then their normalised features: shifts, noise, masks, and mixup, in this order.
+/// Clips are changed as audio first, then their normalised features: shifts, noise, masks and mixup, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
@@ -50,7 +50,7 @@ pub struct Augmentation {
 pub struct Masks {
     /// Number of spans, 0 for none, at most 1,000.
     pub count: usize,
-    /// The largest width, in frames or rows; a clip's valid frames or rows are the most that are masked.
+    /// The largest width, in frames or rows. A span is never wider than a clip's valid frames or rows.
     pub width: usize,
 }
 
@@ -75,7 +75,7 @@ impl Augmentation {
         self.audio.check(TRAINING)
     }
 
-    /// Whether something is changed that only inputs with frames have: the setting's name.
+    /// Returns the name of the first enabled change that only works on inputs with frames.
     pub(crate) fn needs_frames(&self) -> Option<&'static str> {
         let masks = |masks: Masks| masks.count > 0 && masks.width > 0;
         [
@@ -88,7 +88,7 @@ impl Augmentation {
         .find_map(|(on, name)| on.then_some(name))
     }
 
-    /// A batch of normalised inputs, changed, and with it their targets.
+    /// Augments a batch of normalised inputs and its targets.
     pub(crate) fn apply(
         &self,
         batch: &Padded,
@@ -123,7 +123,7 @@ impl Augmentation {
         Ok(Padded::of(Tensor::from_vec(values, batch.dims(), &Device::Cpu)?, lengths))
     }
 
-    /// Moves one clip [channels, rows, frames] within its valid frames.
+    /// Shifts one clip [channels, rows, frames] within its valid frames and rows.
     fn shift(
         &self,
         values: &mut [f32],
@@ -162,12 +162,12 @@ impl Augmentation {
     }
 }
 
-/// A number of steps of at most `most` to either side.
+/// Draws a number of steps from −`most` to `most`.
 fn steps(most: usize, generator: &mut Generator) -> isize {
     generator.below(2 * most + 1) as isize - most as isize
 }
 
-/// Moves items of `size` numbers by `steps` places, to higher ones for a positive number. The first or the last item fills in.
+/// Moves items of `size` numbers by `steps` places, to higher ones for a positive number. Copies of the first or last item fill the gap.
 fn slide(values: &mut [f32], size: usize, steps: isize) {
     let gap = size * steps.unsigned_abs().min((values.len() / size).saturating_sub(1));
     let rest = values.len() - gap;
@@ -183,7 +183,7 @@ fn slide(values: &mut [f32], size: usize, steps: isize) {
     }
 }
 
-/// A span of at most `width` among `n`.
+/// Draws a span of at most `width` among `n` places.
 fn span(width: usize, n: usize, generator: &mut Generator) -> std::ops::Range<usize> {
     let width = generator.below(width.min(n) + 1);
     let start = generator.below(n - width + 1);
@@ -205,7 +205,7 @@ mod tests {
         Targets::new(labels, 2).unwrap()
     }
 
-    /// The values of a batch after its augmentation, and its lengths.
+    /// Augments one batch and returns its values and lengths.
     fn changed(
         augmentation: Augmentation,
         x: &Padded,
@@ -248,7 +248,7 @@ mod tests {
         assert!(values.iter().any(|x| *x > 0.0 && *x < 1.0));
 
         let x = inputs(&[1.0; 8], &[1, 4], Some(&[2, 4]));
-        // Over the seeds both orders come up; the mixed frames are 4 wherever two clips were mixed.
+        // Over the seeds both orders come up. Wherever two clips were mixed, the valid frames are 4.
         let mixed = (0..9).any(|seed| {
             let augmentation = Augmentation { mixup: 1.0, ..Default::default() };
             changed(augmentation, &x, &mut targets(&[0, 0]), seed).1 == Some(vec![4, 4])

@@ -4,8 +4,8 @@ use crate::parameters::Parameters;
 use crate::weights::Weights;
 use candle_core::{DType, Result as CandleResult};
 
-/// Moves an exponential moving average of all weights and statistics after a step, the `steps`-th: `a += (1 − d) · (w − a)`. So that
-/// the first weights don't linger, d begins small: `min(decay, (1 + steps) / (10 + steps))`, as TensorFlow's
+/// Updates an exponential moving average of all weights and statistics after step number `steps`: `a += (1 − d) · (w − a)`. So that the
+/// initial weights lose their influence early, d starts small: `min(decay, (1 + steps) / (10 + steps))`, as TensorFlow's
 /// `ExponentialMovingAverage` with `num_updates`.
 pub(super) fn update_average(
     average: &mut Weights,
@@ -36,7 +36,7 @@ mod tests {
         let w = parameters.scope("a").weight("w", &[2], Init::Zeros).unwrap();
         let mut average = parameters.values().unwrap();
         w.set(&Tensor::new(&[1.0f32, -2.0], &Device::Cpu).unwrap()).unwrap();
-        // (1 + 2) / (10 + 2) = 0.25, then 0.9.
+        // The decays are (1 + 2) / (10 + 2) = 0.25, then 0.9.
         update_average(&mut average, 0.9, 2, &parameters).unwrap();
         assert_eq!(average.0["a.w"].values, [0.75, -1.5]);
         update_average(&mut average, 0.9, 1000, &parameters).unwrap();

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 pub struct TrainingConfig {
     /// Passes over the training part, 1 or more.
     pub epochs: usize,
-    /// Examples per step, 2 or more. A single example that would be left over joins the last batch.
+    /// Examples per step, 2 or more. If one example would remain alone at the end of an epoch, it joins the last batch.
     pub batch_size: usize,
-    /// The first learning rate, positive.
+    /// The initial learning rate, positive.
     pub learning_rate: f64,
     /// First learning rates of single weights, positive, by what the weights' names begin with; the longest such beginning counts. All
     /// other weights have `learning_rate`. A key with which no weight's name begins is an error
@@ -50,7 +50,7 @@ pub struct TrainingConfig {
     /// / (10 + n), as in TensorFlow's `ExponentialMovingAverage`, so that the first weights don't linger. `None` averages nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
-    /// The validation metric that selects the best epoch. Without a validation part, it is the last epoch.
+    /// The validation metric that selects the best epoch. Without a validation part, the last epoch is kept.
     pub monitor: Monitor,
     /// When to stop before the last epoch; needs a validation part. `None` runs all.
     pub early_stopping: Option<EarlyStopping>,
@@ -61,10 +61,10 @@ pub struct TrainingConfig {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClassWeights {
-    /// All clips count the same.
+    /// All clips have the same weight.
     #[default]
     Uniform,
-    /// All classes count the same: clips / (classes · clips of the class), as scikit-learn's `balanced`.
+    /// All classes have the same total weight: clips / (classes · clips of the class) for each clip, as scikit-learn's `balanced`.
     Balanced,
     /// A positive weight for each class, in the order of the label names.
     Given(Vec<f32>),
@@ -117,10 +117,10 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// The settings that a checkpoint records.
+    /// Returns the settings that a checkpoint records.
     ///
     /// # Errors
-    /// If another version wrote a setting that this one does not know.
+    /// If the record has a setting that this version does not have.
     pub fn of_record(record: &TrainingRecord) -> Result<Self, serde_json::Error> {
         serde_json::from_value(record.config.clone())
     }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Versions of clips after which a file is written: some minutes' work.
+/// Number of encoded versions after which the file is written. They take some minutes.
 const BLOCK: usize = 2_000;
 
 /// Statistics over time of an encoder's outputs ([`WhisperEncoder::statistics`]) for clips and for changed copies of them.
@@ -25,14 +25,14 @@ pub struct EncodedClips {
     width: usize,
     config: EncodingConfig,
     ids: Vec<String>,
-    /// [clips · (1 + copies), layers · 2 · width], the copies of each clip after it.
+    /// [clips · (1 + copies), layers · 2 · width]. The copies of each clip follow it.
     statistics: Array2<f32>,
 }
 
 impl EncodedClips {
     /// Encodes clips on all threads. The clips must be recordings at [`ClipEncoder::SAMPLE_RATE`](crate::input::ClipEncoder::SAMPLE_RATE)
-    /// without further preparation, because copies are changed before preparation. One seed gives the same numbers with any number of
-    /// threads, and a clip's copies do not depend on the other clips.
+    /// without further preparation, because copies are changed before preparation. The numbers depend only on the seed and each clip, not
+    /// on the number of threads or on the other clips.
     ///
     /// # Errors
     /// [`EncodedError::Setting`] if a setting is out of range or there are not as many clips as ids, [`EncodedError::Config`] if the
@@ -46,10 +46,10 @@ impl EncodedClips {
         Self::with(encoder, config, ids, samples, None)
     }
 
-    /// Like [`EncodedClips::new`], but takes from a file what it holds of these clips, encodes the rest and adds it to the file every few
-    /// minutes, so that interrupted work resumes. The file may hold any clips in any preparation with any changes; nothing in it is replaced.
-    /// What it holds is found again by the clip's samples, the settings and the version of this crate. After a change of this crate's code
-    /// without another version, delete the file: it holds outputs of the old code.
+    /// Like [`EncodedClips::new`], but reads from a file what was encoded before. The rest is encoded and added to the file every few
+    /// minutes, so that interrupted work resumes. One file can hold any clips with any settings, and existing entries are never replaced.
+    /// Entries are found by the clip's samples, the settings and the version of this crate. After a change of this crate's code without a
+    /// new version, delete the file: it holds outputs of the old code.
     ///
     /// # Errors
     /// As [`EncodedClips::new`]; [`EncodedError::File`] if the file cannot be read or written or is damaged, [`EncodedError::OtherEncoder`]
@@ -116,8 +116,8 @@ impl EncodedClips {
         &self.config
     }
 
-    /// A data set of these clips with their classes: first all clean clips, then the first `copies` copies of each. A copy's id is the
-    /// clip's id, `/copy ` and the copy's number.
+    /// Returns a data set of these clips with their classes: first all clean clips, then the first `copies` copies of each. A copy's id is
+    /// the clip's id, `/copy ` and the copy's number.
     ///
     /// # Errors
     /// [`EncodedError::Unknown`] if a clip was not encoded, [`EncodedError::Copies`] if there are fewer copies; as
@@ -149,10 +149,11 @@ impl EncodedClips {
         Ok(data.with_encoding(EncodingConfig { copies, ..self.config.clone() }.record()))
     }
 
-    /// The profile of the voice in these clips, as [`Recognizer::profile`](crate::Recognizer::profile) makes it of their sound.
+    /// Returns the profile of the voice in these clips, as [`Recognizer::profile`](crate::Recognizer::profile) computes it from their
+    /// audio.
     ///
     /// # Errors
-    /// [`EncodedError::Unknown`] if a clip was not encoded, or there is none.
+    /// [`EncodedError::Unknown`] if a clip was not encoded or `ids` is empty.
     pub fn profile(&self, ids: &[String]) -> Result<VoiceProfile, EncodedError> {
         let versions = self.config.versions();
         let place = |id: &String| {

@@ -6,7 +6,7 @@ use crate::profile::ProfileError;
 use crate::setting::SettingError;
 use ser_features::ConfigError;
 
-/// Errors of encoding, keeping and reading clips.
+/// Errors of encoding clips, and of writing and reading encoded clips.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodedError {
@@ -33,18 +33,18 @@ pub enum EncodedError {
     OtherEncoder {
         /// The file.
         file: String,
-        /// The outputs of the encoder at hand.
+        /// Size and encoder of the outputs that this encoder computes.
         expected: String,
-        /// Those in the file.
+        /// Size and encoder of the outputs in the file.
         given: String,
     },
-    /// A clip that is asked for was not encoded.
+    /// A requested clip was not encoded.
     #[error("encoded clips: ids must be among those that were encoded, got {id}")]
     Unknown {
         /// The clip.
         id: String,
     },
-    /// More copies are asked for than were encoded.
+    /// More copies were requested than were encoded.
     #[error("encoded clips: copies must be 0 to {most}, got {given}")]
     Copies {
         /// Copies that were encoded.
@@ -52,10 +52,10 @@ pub enum EncodedError {
         /// The value given.
         given: usize,
     },
-    /// The set cannot be made.
+    /// The data set cannot be made.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// Profiles cannot be put together.
+    /// Profiles cannot be combined.
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }

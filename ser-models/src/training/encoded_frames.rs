@@ -1,4 +1,4 @@
-//! Frames of an encoder for a set of clips, in memory.
+//! Encoder frames of a set of clips, in memory.
 
 use super::encoding::{ENCODING, Version, digest, encode_inputs};
 use super::{EncodedError, EncodingConfig};
@@ -6,13 +6,13 @@ use crate::encoder::WhisperEncoder;
 use crate::input::{Dataset, ModelInput};
 use std::sync::Arc;
 
-/// Versions of clips that are encoded together: they are in memory twice.
+/// Number of versions that are encoded together. They are in memory twice, so the block is small.
 const BLOCK: usize = 256;
 
-/// Clips with their classes as a network that reads frames takes them ([`ModelInput::EncodedFrames`]): first all clean clips, then the copies
-/// of each that `config` asks for. A copy's id is the clip's id, `/copy ` and the copy's number, as in
-/// [`EncodedClips::dataset`](super::EncodedClips::dataset), and it is changed in the same way. Every version takes `4 · layers · width ·
-/// frames` bytes: three seconds of one output of Whisper base are 307 kB.
+/// Encodes clips for a network that reads frames ([`ModelInput::EncodedFrames`]) and returns them with their classes: first all clean
+/// clips, then the copies of each that `config` asks for. A copy has the same id and the same changes as in
+/// [`EncodedClips::dataset`](super::EncodedClips::dataset). Every version takes `4 · layers · width · frames` bytes: three seconds of one
+/// output of Whisper base are 307 kB.
 ///
 /// The clips must be recordings at [`ClipEncoder::SAMPLE_RATE`](crate::input::ClipEncoder::SAMPLE_RATE) without further preparation.
 ///

@@ -23,17 +23,17 @@ pub(super) const ENCODING: Settings<'static> = Settings("encoding");
 pub struct EncodingConfig {
     /// Preparation of each clip and each copy before encoding, at [`ClipEncoder::SAMPLE_RATE`].
     pub preparation: PreparationConfig,
-    /// Changes of the copies. They are made before preparation, so that noise fills pauses and they are not trimmed, as in a noisy
+    /// Changes of the copies. They are made before preparation, so that added noise keeps pauses from being trimmed, as in a noisy
     /// recording.
     pub augmentation: AudioAugmentation,
-    /// Changed copies of each clip, beside the clean one, 0 to 1,000.
+    /// Changed copies of each clip, in addition to the clean one, 0 to 1,000.
     pub copies: usize,
     /// Seed of the changes.
     pub seed: u64,
 }
 
 impl EncodingConfig {
-    /// Most changed copies of a clip.
+    /// The largest number of changed copies of a clip.
     pub(super) const MOST_COPIES: usize = 1_000;
 
     /// Settings for this preparation and `copies` changed copies of each clip, which imitate other rooms, voices and recorders: speed 0.9
@@ -51,20 +51,20 @@ impl EncodingConfig {
         Self { preparation, augmentation, copies, seed: 0 }
     }
 
-    /// The settings that a checkpoint records; `None` if its network reads no encoder, or an older version trained it.
+    /// Returns the settings that a checkpoint records, or `None` if its network reads no encoder or an older version trained it.
     ///
     /// # Errors
-    /// If another version wrote a setting that this one does not know.
+    /// If the record has a setting that this version does not have.
     pub fn of_record(record: &TrainingRecord) -> Result<Option<Self>, serde_json::Error> {
         record.encoding.clone().map(serde_json::from_value).transpose()
     }
 
-    /// The settings as [`EncodingConfig::of_record`] reads them.
+    /// The record of these settings, in the form that [`EncodingConfig::of_record`] reads.
     pub(super) fn record(&self) -> Option<Value> {
         json_value(self).ok()
     }
 
-    /// Versions of each clip: the clean one and its copies.
+    /// Number of versions of each clip: the clean one and its copies.
     pub(super) fn versions(&self) -> usize {
         1 + self.copies
     }
@@ -77,8 +77,8 @@ impl EncodingConfig {
         ENCODING.require(rate == ClipEncoder::SAMPLE_RATE, "preparation.sample_rate", "16000", rate)
     }
 
-    /// A name for version `number` of a clip of this digest, 0 for the clean one: digest of the clip, the settings and the version of this
-    /// crate. It does not tell the code of one version from a change of it.
+    /// Returns the key of version `number` of the clip with this digest, 0 for the clean one. The key is a digest of the clip, the settings
+    /// and the version of this crate. It does not change when this crate's code changes without a new version.
     pub(super) fn key(&self, clip: u128, number: usize) -> String {
         let mut parts = format!("{} {clip:032x} {:?}", env!("CARGO_PKG_VERSION"), self.preparation);
         if number > 0 {
@@ -89,7 +89,7 @@ impl EncodingConfig {
 }
 
 impl Default for EncodingConfig {
-    /// As `whisper-head` prepares clips, no copies.
+    /// Prepares clips as `whisper-head` does, without copies.
     fn default() -> Self {
         Self {
             preparation: ClipEncoder::preparation(),
@@ -100,23 +100,23 @@ impl Default for EncodingConfig {
     }
 }
 
-/// Digest of a clip's samples, down to their bits.
+/// Returns the digest of a clip's samples, bit for bit.
 pub(super) fn digest(samples: &[f32]) -> u128 {
     let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
     XxHash3_128::oneshot(&bytes)
 }
 
-/// A version of a clip that is to be encoded.
+/// One version of a clip, to be encoded.
 pub(super) struct Version<'a> {
     pub id: &'a str,
     pub samples: &'a [f32],
-    /// That of the samples: what becomes of a copy depends on the clip alone, whatever clips are beside it.
+    /// Digest of the samples. It seeds the changes, so that a copy depends on its clip alone and not on the other clips.
     pub digest: u128,
     /// 0 for the clip itself, 1 and more for its changed copies.
     pub number: usize,
 }
 
-/// Statistics of the encoder's outputs for each version, on all threads.
+/// Returns statistics of the encoder's outputs for each version. Works on all threads.
 ///
 /// # Errors
 /// [`EncodedError::Clip`] if a clip is empty, too short or not finite.
@@ -139,10 +139,10 @@ pub(super) fn encode(
         .collect()
 }
 
-/// The inputs that a model gets of each version, on all threads.
+/// Returns the model input of each version. Works on all threads.
 ///
 /// # Errors
-/// As [`encode`], and if the encoder does not give this input.
+/// As [`encode`], and if the encoder does not have this input.
 pub(super) fn encode_inputs(
     encoder: &Arc<WhisperEncoder>,
     config: &EncodingConfig,
@@ -157,7 +157,7 @@ pub(super) fn encode_inputs(
     versions.par_iter().map_init(|| Worker::new(encoder, config, input), encode).collect()
 }
 
-/// What one thread needs: to plan transforms costs more than to use them.
+/// The objects that one thread needs. They are reused, because planning transforms costs more than using them.
 struct Worker<'a> {
     config: &'a EncodingConfig,
     encoder: ClipEncoder,
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn noise_keeps_pauses_from_being_trimmed() {
-        // Half a second of a tone between a second of near silence on each side.
+        // Half a second of a tone, with a second of near silence before and after it.
         let tone = |n: u32| if (16_000..24_000).contains(&n) { (n as f32 * 0.3).sin() } else { 1e-5 };
         let clip: Vec<f32> = (0..40_000).map(tone).collect();
         let config = EncodingConfig::default();

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 const KIND: &str = "a file of encoded clips";
 const TENSOR: &str = "statistics";
 
-/// The statistics of an encoder's outputs, each under the digest of all that they depend on beside the encoder. So one file serves any
-/// clips, with any preparation and changes: what one run adds, another may use, and nothing is replaced.
+/// Statistics of an encoder's outputs. The key of each row is a digest of everything that the row depends on except the encoder. So one
+/// file serves any clips with any settings: later runs use the rows of earlier ones, and nothing is replaced.
 #[derive(Debug)]
 pub(super) struct EncodingCache {
     path: PathBuf,
     /// Digest of the encoder's file.
     encoder: String,
-    /// Numbers of each row.
+    /// Length of each row.
     size: usize,
     rows: BTreeMap<String, Vec<f32>>,
 }
@@ -32,7 +32,7 @@ struct Record {
 }
 
 impl EncodingCache {
-    /// Reads the file, if there is one.
+    /// Reads the file. Returns an empty cache if there is none.
     ///
     /// # Errors
     /// [`EncodedError::File`] if the file cannot be read or is damaged, [`EncodedError::OtherEncoder`] if it was made with another encoder.
@@ -51,7 +51,7 @@ impl EncodingCache {
         let wrong = |cause: WeightsError| FileError::weights(&file, cause);
         let (mut weights, metadata) = read_weights(&bytes, &file, KIND)?;
         weights.check_digest(&metadata).map_err(|cause| FileError::not_a(KIND, &file, cause))?;
-        // The digest after it is no field of it.
+        // The digest at the end of the metadata is no field of `Record`.
         let record: Record =
             serde_json::from_str(&metadata).map_err(|error| FileError::not_a(KIND, &file, error))?;
         if (&*record.encoder, record.size) != (encoder, size) {
@@ -63,12 +63,12 @@ impl EncodingCache {
         Ok(record.keys.into_iter().zip(values.chunks_exact(size).map(<[f32]>::to_vec)).collect())
     }
 
-    /// The row under a key.
+    /// Returns the row of a key.
     pub(super) fn get(&self, key: &str) -> Option<&[f32]> {
         self.rows.get(key).map(Vec::as_slice)
     }
 
-    /// Adds rows and writes the file, whole or not at all. Another run may have added to the file meanwhile: its rows stay.
+    /// Adds rows and writes the file atomically. Rows that another run has added to the file meanwhile are kept.
     pub(super) fn add(&mut self, rows: impl Iterator<Item = (String, Vec<f32>)>) -> Result<(), EncodedError> {
         self.rows.extend(rows);
         self.rows.extend(Self::read(&self.path, &self.encoder, self.size)?);

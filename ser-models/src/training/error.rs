@@ -14,7 +14,7 @@ pub enum TrainingError {
     /// A setting is out of its range.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// A class has no example to learn from.
+    /// A class has no training example.
     #[error("training part: examples of class {label:?} must be 1 or more, got 0")]
     ClassWithoutExamples {
         /// The class.
@@ -28,7 +28,7 @@ pub enum TrainingError {
         /// The validation part's classes.
         validation: Vec<String>,
     },
-    /// The training part names other classes than the checkpoint to begin from.
+    /// The training part has other classes than the checkpoint to begin from.
     #[error(
         "training part: classes must be those of the checkpoint to begin from, {expected:?}, got {given:?}"
     )]
@@ -38,7 +38,7 @@ pub enum TrainingError {
         /// The training part's classes.
         given: Vec<String>,
     },
-    /// A clip of the validation part trained the checkpoint to begin from.
+    /// A clip of the validation part was in the training part of the checkpoint to begin from.
     #[error("validation part: clips must not have trained the checkpoint to begin from, got {id}")]
     Known {
         /// The clip.
@@ -50,17 +50,17 @@ pub enum TrainingError {
         /// The clip.
         id: String,
     },
-    /// The examples do not have the shape that the model takes.
+    /// The examples do not have the model's input shape.
     #[error("{part} part: inputs must have shape {expected:?}, got {given:?}")]
     InputShape {
         /// `training` or `validation`.
         part: &'static str,
-        /// The shape that the model takes.
+        /// The model's input shape.
         expected: Vec<usize>,
         /// The shape of the set's examples.
         given: Vec<usize>,
     },
-    /// The loss, a weight, a statistic, an average of one or a value of the optimiser is NaN or infinite.
+    /// The loss, a weight, a statistic, a moving average or a value of the optimiser is NaN or infinite.
     #[error(
         "epoch {epoch}, {place}: {what} must be finite, got {value} (a lower learning_rate or clip_norm may help)"
     )]
@@ -69,7 +69,7 @@ pub enum TrainingError {
         epoch: usize,
         /// Place in the epoch: `batch 3 of 40`, or `validation`.
         place: String,
-        /// The value that is not finite: the loss, or a value of a tensor by its name.
+        /// The value that is not finite: the loss, or a tensor's name.
         what: String,
         /// NaN or infinite.
         value: f64,
@@ -85,7 +85,7 @@ pub enum TrainingError {
         #[source]
         cause: Box<TrainingError>,
     },
-    /// No features could be taken of a clip that was changed as sound.
+    /// No features could be extracted from an augmented clip.
     #[error("clip {id}: {cause}")]
     Audio {
         /// The clip.
@@ -138,9 +138,9 @@ pub enum StateError {
         file: String,
         /// Name of the first setting that differs.
         what: String,
-        /// This run's.
+        /// The value of this run.
         expected: String,
-        /// The file's.
+        /// The value of the run in the file.
         given: String,
     },
 }

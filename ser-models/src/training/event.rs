@@ -36,8 +36,8 @@ pub enum Event<'a> {
 pub enum Finish {
     /// All epochs are done.
     Completed,
-    /// Early stopping ended it.
+    /// Early stopping ended the run.
     EarlyStopped,
-    /// The caller's flag ended it. The epoch that was under way is discarded; call `run` or `resume` to continue.
+    /// The caller's flag ended the run. The unfinished epoch is discarded; call `run` or `resume` to continue.
     Stopped,
 }

@@ -8,21 +8,21 @@ use std::fmt::Write;
 /// One epoch of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Its number, counted from 1.
+    /// The epoch's number, counted from 1.
     pub epoch: usize,
-    /// The learning rate of its last step.
+    /// The learning rate of the epoch's last step.
     pub learning_rate: f64,
-    /// The mean training loss over its examples, with dropout, augmentation, smoothing and weights as trained.
+    /// The mean training loss over the epoch's examples, with dropout, augmentation and label smoothing, and with the weights at each step.
     pub train_loss: f64,
     /// Accuracy on the training examples, counted during the epoch.
     pub train_accuracy: f64,
-    /// The evaluation on the validation part after it.
+    /// The evaluation on the validation part after the epoch.
     pub validation: Option<Evaluation>,
-    /// Whether it is the best so far.
+    /// Whether this is the best epoch so far.
     pub best: bool,
 }
 
-/// The figure of an evaluation that a monitor watches, turned so that more is better.
+/// Returns the monitored metric of an evaluation, negated where less is better, so that more is better.
 pub(super) fn score(evaluation: &Evaluation, monitor: Monitor) -> f64 {
     match monitor {
         Monitor::Loss => -evaluation.loss,
@@ -35,7 +35,7 @@ pub(super) fn score(evaluation: &Evaluation, monitor: Monitor) -> f64 {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct History {
-    /// In order.
+    /// The epochs in order.
     pub epochs: Vec<Epoch>,
 }
 
@@ -45,7 +45,7 @@ impl History {
         self.epochs.iter().rfind(|epoch| epoch.best)
     }
 
-    /// A table with a header line; validation columns are empty where there was no validation part.
+    /// Returns a table with a header line. Validation columns are empty if there was no validation part.
     pub fn to_csv(&self) -> String {
         let mut csv = "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,\
                        validation_uar,validation_macro_f1,best\n"

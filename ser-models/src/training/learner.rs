@@ -13,7 +13,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Result as CandleResult, Storage};
 use candle_nn::Optimizer as _;
 
-/// A model in training: with a loss, an optimiser, and the moving average of its weights if there is one.
+/// A model in training, with its loss, its optimiser and optionally a moving average of its weights.
 #[derive(Debug)]
 pub struct Learner {
     model: Model,
@@ -21,7 +21,7 @@ pub struct Learner {
     loss: CrossEntropy,
     clip_norm: Option<f64>,
     ema_decay: Option<f64>,
-    /// Empty where none is taken.
+    /// Empty if averaging is off.
     average: Weights,
 }
 
@@ -30,16 +30,16 @@ pub struct Learner {
 pub struct Step {
     /// The loss of the batch, with label smoothing and class weights.
     pub loss: f64,
-    /// Number of correct answers: those whose largest logit is that of the largest target.
+    /// Number of correct answers: those whose largest logit is at the class of the largest target.
     pub correct: usize,
 }
 
-/// All that changes when a model learns.
+/// All values that change in training.
 #[derive(Debug, Clone)]
 pub(crate) struct LearnerState {
     pub(crate) weights: Weights,
     pub(crate) optimizer: Optimizer,
-    /// Empty where none is taken.
+    /// Empty if averaging is off.
     pub(crate) average: Weights,
 }
 
@@ -76,16 +76,16 @@ impl Learner {
         self.optimizer.steps()
     }
 
-    /// The targets of examples of one class each.
+    /// Makes targets of examples that have one class each.
     ///
     /// # Errors
-    /// If a label is not one of the classes.
+    /// If a label is not below the number of classes.
     pub fn targets(&self, labels: &[usize]) -> Result<Targets, TrainingError> {
         Targets::new(labels, self.model.classes())
     }
 
-    /// One step on a batch of normalised inputs with their targets: forward pass, loss, backward pass,
-    /// optimiser. If the loss is not finite, no weight changes, but running statistics have already recorded the batch.
+    /// Trains on a batch of normalised inputs with their targets: forward pass, loss, backward pass, optimiser. If the loss is not finite,
+    /// no weight changes, but the forward pass has already updated the running statistics.
     ///
     /// # Errors
     /// If inputs or targets do not fit the model.
@@ -102,7 +102,7 @@ impl Learner {
         let correct = targets.correct(&logits.to_vec2::<f32>()?);
         if loss.is_finite() {
             let mut gradients = GradStore::default();
-            // From one of its own threads rayon starts the others without waking and waiting at every layer.
+            // On one of its own threads rayon starts the others without waking and waiting for them at every layer.
             rayon::join(|| pass.backward_weights(&dlogits, &mut gradients), || ()).0?;
             let parameters = self.model.parameters();
             if let Some(limit) = self.clip_norm {
@@ -117,7 +117,8 @@ impl Learner {
         Ok(Step { loss, correct })
     }
 
-    /// The description and value of the first NaN or infinity among weights, running statistics, averaged weights and the optimiser's state.
+    /// Returns description and value of the first NaN or infinity among weights, running statistics, averaged weights and the optimiser's
+    /// state.
     pub(super) fn not_finite(&self) -> CandleResult<Option<(String, f64)>> {
         let wrong = |values: &[f32]| values.iter().find(|x| !x.is_finite()).map(|x| f64::from(*x));
         for parameter in self.model.parameters().iter() {
@@ -140,7 +141,7 @@ impl Learner {
         Ok(broken.or_else(of_optimizer))
     }
 
-    /// Loss and confusion matrix on normalised inputs, of the weights or of their average where one is taken.
+    /// Returns loss and confusion matrix on normalised inputs. The averaged weights are evaluated if there are any, else the weights.
     pub(super) fn evaluate(
         &self,
         inputs: &Padded,
@@ -155,13 +156,13 @@ impl Learner {
         Ok(evaluation?)
     }
 
-    /// Copies of all that changes.
+    /// Copies all values that change in training.
     pub(super) fn state(&self) -> Result<LearnerState, TrainingError> {
         let weights = self.model.parameters().values()?;
         Ok(LearnerState { weights, optimizer: self.optimizer.clone(), average: self.average.clone() })
     }
 
-    /// Goes back to a state.
+    /// Restores a state.
     pub(super) fn restore(&mut self, state: &LearnerState) -> Result<(), TrainingError> {
         self.optimizer = state.optimizer.clone();
         self.average.clone_from(&state.average);

@@ -1,8 +1,8 @@
-//! Training: data in, a trained model and its history out.
+//! Training: from data to a trained model and its history.
 //!
-//! A [`Trainer`] takes a [`Dataset`] to learn from and one to validate on, and runs a [`TrainingConfig`]: optimiser,
-//! learning-rate schedule, early stopping and the best epoch by the validation part. The caller gets an event for each
-//! batch and epoch, and may stop between batches. One seed gives one result, bit for bit, on one machine.
+//! A [`Trainer`] takes a [`Dataset`] for training and one for validation, and runs a [`TrainingConfig`]: optimiser, learning-rate schedule,
+//! early stopping, and selection of the best epoch by the validation part. The caller gets an event for each batch and epoch, and may stop
+//! between batches. One seed gives one result, bit for bit, on one machine.
 
 mod audio_augmentation;
 mod augmentation;

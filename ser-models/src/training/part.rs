@@ -1,4 +1,4 @@
-//! The clips of one part of a split, ready for a model, and an epoch of steps on them.
+//! The clips of one part of a split, prepared for a model, and the training steps of an epoch.
 
 use super::sampling::Order;
 use super::source::{AudioSource, Source};
@@ -18,14 +18,14 @@ pub(super) struct TrainingPart {
     source: Source,
     order: Order,
     labels: Vec<usize>,
-    /// For each example the classes among which it was labelled; `None` where these are all.
+    /// For each example, true for the classes among which it was labelled. `None` if every example was labelled among all classes.
     labelled: Option<Vec<Arc<[bool]>>>,
-    /// For each example a share of each class, instead of its label.
+    /// For each example the probability of each class, instead of its label.
     soft_labels: Option<Array2<f32>>,
     pub(super) ids: Vec<String>,
 }
 
-/// The validation part: normalised inputs.
+/// The validation part, with normalised inputs.
 #[derive(Debug)]
 pub(super) struct ValidationPart {
     inputs: Padded,
@@ -38,12 +38,12 @@ pub(super) struct ValidationPart {
 pub(super) struct Steps {
     pub(super) loss: f64,
     pub(super) accuracy: f64,
-    /// Of the last step.
+    /// The learning rate of the last step.
     pub(super) learning_rate: f64,
 }
 
 impl TrainingPart {
-    /// The training part, if it has the data that the configuration's augmentation needs.
+    /// Makes the training part, and checks that it has the data that the configuration's augmentation needs.
     pub(super) fn new(
         config: &TrainingConfig,
         data: &Dataset,
@@ -63,7 +63,7 @@ impl TrainingPart {
         batches(&vec![0; self.order.len()], batch_size).len()
     }
 
-    /// All steps of an epoch, counted from 1; `None` if it was stopped.
+    /// Takes all steps of epoch `epoch`, counted from 1. Returns `None` if it was stopped.
     pub(super) fn epoch(
         &self,
         learner: &mut Learner,
@@ -91,7 +91,7 @@ impl TrainingPart {
                     learner.step(&inputs, &targets, steps.learning_rate, &mut generator)
                 });
                 let step = taken.map_err(failed)?;
-                // A loss that is finite may have a gradient that is not: the epoch's last step has no loss after it to show that.
+                // A finite loss may have a gradient that is not finite. After the epoch's last step no further loss would reveal that.
                 let broken = match step.loss.is_finite() {
                     false => Some(("the loss".to_owned(), step.loss)),
                     true => learner.not_finite().map_err(|cause| failed(cause.into()))?,
@@ -112,7 +112,7 @@ impl TrainingPart {
         Ok(Some(Steps { loss: steps.loss / examples, accuracy: steps.accuracy / examples, ..steps }))
     }
 
-    /// What the examples at these places should be answered with.
+    /// Returns the targets of the examples at these places.
     fn targets(&self, learner: &Learner, places: &[usize]) -> Result<Targets, TrainingError> {
         if let Some(soft) = &self.soft_labels {
             return Ok(Targets::soft(places.iter().map(|at| soft.row(*at)), soft.ncols()));
@@ -138,7 +138,7 @@ impl ValidationPart {
     }
 }
 
-/// What the training part's batches are made of.
+/// Makes the source of the training part's batches.
 fn source(
     config: &TrainingConfig,
     training: &Dataset,
@@ -175,8 +175,8 @@ fn source(
     Ok(Source::Audio(Box::new(source)))
 }
 
-/// An epoch's order in batches. One example that would be left over alone joins the batch before it: batch normalisation
-/// cannot learn from one.
+/// Splits an epoch's order into batches. If one example would remain alone, it joins the batch before, because batch normalisation cannot
+/// be trained on one example.
 fn batches(order: &[usize], batch_size: usize) -> Vec<&[usize]> {
     let alone = order.len() % batch_size == 1 && order.len() > batch_size;
     let (whole, last) = order.split_at(if alone { order.len() - batch_size - 1 } else { 0 });

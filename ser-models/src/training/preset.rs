@@ -42,7 +42,7 @@ pub struct Preset {
 }
 
 impl Preset {
-    /// The names that [`Preset::named`] knows.
+    /// The names that [`Preset::named`] accepts.
     pub const NAMES: [&'static str; 7] = [
         "report-cnn-1d",
         "report-cnn-lstm",
@@ -53,7 +53,7 @@ impl Preset {
         "tim-net",
     ];
 
-    /// A preset by its name, one of [`Preset::NAMES`].
+    /// Returns the preset of this name, one of [`Preset::NAMES`].
     pub fn named(name: &str) -> Option<Self> {
         let (adam, rmsprop) = (OptimizerConfig::adam_keras(), OptimizerConfig::rmsprop_keras());
         Some(match name {
@@ -82,7 +82,7 @@ impl Preset {
         })
     }
 
-    /// A run as frameworks' defaults have it.
+    /// Returns the settings of a published run. Those that are not published have the frameworks' usual defaults.
     fn published(epochs: usize, optimizer: OptimizerConfig) -> TrainingConfig {
         TrainingConfig {
             epochs,
@@ -95,7 +95,8 @@ impl Preset {
         }
     }
 
-    /// The report stops early but doesn't say when: a tenth of the epochs without a better one, 20 at least.
+    /// Makes a preset of the report. The report stops early but doesn't say when. Here training stops after epochs without improvement, a
+    /// tenth of all epochs but at least 20.
     fn report(architecture: impl Into<Architecture>, epochs: usize, optimizer: OptimizerConfig) -> Self {
         let early_stopping = Some(EarlyStopping { patience: (epochs / 10).max(20) });
         let training = TrainingConfig { early_stopping, ..Self::published(epochs, optimizer) };

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// A network, the features that it reads of a clip, and how it is trained.
+/// A network, its features, and its training settings.
 ///
 /// ```
 /// use ser_models::{Recipe, RecipeFile};
@@ -30,8 +30,8 @@ pub struct Recipe {
     pub features: FeatureConfig,
     /// Settings of the training.
     pub training: TrainingConfig,
-    /// Number of such networks to train, each from its own seed ([`member_seed`]), and to join into one model
-    /// ([`Checkpoint::join`](crate::Checkpoint::join)); 1 or more.
+    /// Number of networks of this architecture to train, 1 or more. Each is trained from its own seed ([`member_seed`]), and all are joined
+    /// into one model ([`Checkpoint::join`](crate::Checkpoint::join)).
     #[serde(skip_serializing_if = "is_one")]
     pub members: usize,
 }
@@ -47,13 +47,14 @@ pub fn member_seed(seed: u64, members: usize, member: usize) -> u64 {
 }
 
 impl Recipe {
-    /// An architecture with the preparation and the features that it reads by default.
+    /// Returns the recipe of an architecture with its default preparation and features.
     pub fn new(architecture: Architecture, training: TrainingConfig) -> Self {
         let (preparation, features) = (architecture.preparation(), architecture.features());
         Self { architecture, preparation, features, training, members: 1 }
     }
 
-    /// The recipe of a file that names its architecture. [`TrainingConfig::default`] holds where the file sets nothing.
+    /// Returns the recipe of a file that names its architecture. Training settings that the file leaves out are those of
+    /// [`TrainingConfig::default`].
     ///
     /// # Errors
     /// As [`Recipe::with`], and if the file names no architecture or an unknown one.
@@ -102,7 +103,7 @@ pub enum RecipeError {
         #[source]
         cause: toml::de::Error,
     },
-    /// A key at the top is unknown.
+    /// A top-level key is unknown.
     #[error("{file}: setting must be one of {}, got `{key}`", RecipeFile::KEYS.join(", "))]
     Key {
         /// The file.
@@ -110,7 +111,7 @@ pub enum RecipeError {
         /// The key.
         key: String,
     },
-    /// `arch` is missing, unknown or no text.
+    /// `arch` is missing, unknown or not a string.
     #[error("{file}: arch must be one of {}, got {given}", Architecture::NAMES.join(", "))]
     Architecture {
         /// The file.
@@ -137,8 +138,8 @@ pub enum RecipeError {
     },
 }
 
-/// A TOML file of settings: `arch`, `members`, and the tables `architecture`, `preparation`, `features` and `training` with those fields of
-/// [`Recipe`] that differ from the architecture's defaults. `examples/train.toml` in the repository explains every setting.
+/// A TOML file of settings: `arch`, `members`, and the tables `architecture`, `preparation`, `features` and `training`. A table has those
+/// fields of [`Recipe`] that differ from the architecture's defaults. `examples/train.toml` in the repository explains every setting.
 #[derive(Debug, Clone, Default)]
 pub struct RecipeFile {
     file: String,
@@ -162,7 +163,7 @@ impl RecipeFile {
         }
     }
 
-    /// Reads the text of a file. Errors call it `file`.
+    /// Parses the text of a file. Errors name the file `file`.
     ///
     /// # Errors
     /// As [`RecipeFile::read`].
@@ -172,7 +173,7 @@ impl RecipeFile {
             Ok(tables) => tables,
             Err(mut cause) => {
                 let line = 1 + text[..cause.span().map_or(0, |span| span.start)].matches('\n').count();
-                // Its own text would repeat the line.
+                // Without its input, the cause's text does not repeat the line.
                 cause.set_input(None);
                 return Err(RecipeError::Toml { file, line, cause });
             }
@@ -183,10 +184,10 @@ impl RecipeFile {
         }
     }
 
-    /// The architecture that `arch` names in its ready sizes, if the file has it.
+    /// Returns the ready configuration that `arch` names, or `None` if the file has no `arch`.
     ///
     /// # Errors
-    /// [`RecipeError::Architecture`] if there is none of this name.
+    /// [`RecipeError::Architecture`] if there is no architecture of this name.
     pub fn architecture(&self) -> Result<Option<Architecture>, RecipeError> {
         let Some(value) = self.tables.get("arch") else { return Ok(None) };
         let named = value.as_str().and_then(Architecture::named);
@@ -202,7 +203,7 @@ impl RecipeFile {
         RecipeError::Architecture { file: self.file.clone(), given: given.to_owned() }
     }
 
-    /// Settings with this table of the file put over them.
+    /// Returns the settings with the values of this table of the file.
     fn put_over<T>(&self, table: &'static str, settings: &T) -> Result<T, RecipeError>
     where
         T: Serialize + DeserializeOwned,
@@ -216,7 +217,8 @@ impl RecipeFile {
     }
 }
 
-/// Tables field by field, all else whole. A table with another `name`, such as another optimiser's, is taken whole too.
+/// Overrides tables field by field and other values whole. A table with another `name`, such as that of another optimiser, is replaced
+/// whole.
 fn put_over(value: &mut Value, over: &Value) {
     let renamed = over.get("name").is_some_and(|name| value.get("name") != Some(name));
     match (value, over) {
@@ -323,7 +325,7 @@ mod tests {
             assert!(error.ends_with(&format!(", got {given}")), "{error}");
         }
         let of = |text: &str| read(text).and_then(|file| recipe().with(&file)).unwrap_err();
-        // The text ends in the cause's, which does not tell the place again.
+        // The error's text ends with the cause's text, which does not repeat the position.
         for text in ["[training]\nepochs = 'ten'", "\n[training\nepochs = 3"] {
             let error = of(text);
             let cause = error.source().unwrap().to_string();

@@ -4,59 +4,59 @@ use crate::generator::Generator;
 use crate::setting::{Checked, Settings};
 use serde::{Deserialize, Serialize};
 
-/// Direct sound over reverberation, in dB: that of a speaker at arm's length, and that of one across the room.
+/// Range of the direct sound's level over reverberation, in dB: from a speaker across the room to one at arm's length.
 const DIRECT: [f64; 2] = [0.0, 12.0];
-/// Echoes a second of a room: too many for single ones to be heard.
+/// Echoes a second in a room: too many to be heard separately.
 const ECHOES: f64 = 1_500.0;
-/// Frequencies in Hz between which an equaliser's bands lie.
+/// Range of an equaliser's bands in Hz.
 const BANDS: [f64; 2] = [80.0, 7_000.0];
-/// Bands of an equaliser.
+/// Number of an equaliser's bands.
 const EQUALIZER: usize = 4;
-/// The first frequency in Hz at which a tilt rises or falls; others follow an octave apart.
+/// The lowest frequency in Hz at which a tilt rises or falls. The others follow an octave apart.
 const TILT_FROM: f64 = 90.0;
-/// What a telephone passes: ranges in Hz that its lowest and its highest frequency are drawn from.
+/// Passband of a telephone: ranges in Hz of its lowest and of its highest frequency.
 const TELEPHONE: [[f64; 2]; 2] = [[200.0, 400.0], [3_000.0, 3_800.0]];
 
-/// Simulates the path from a voice to its recording: a room, a microphone and a line that differ from those of the training part. All are
-/// off by default.
+/// Simulates the path from a voice to its recording: a room, a microphone and a line that differ from those of the training part. All parts
+/// are off by default.
 ///
-/// Heads on an encoder that were trained on such copies lost less accuracy in noise and over telephones. On corpora outside the training
-/// part they gained nothing significant (`EXPERIMENTS.md` of ser-bench).
+/// Heads on an encoder that were trained on copies with such changes lost less accuracy in noise and over telephones. On corpora outside
+/// the training part they gained nothing significant (`EXPERIMENTS.md` of ser-bench).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecordingChain {
-    /// Range of a room's reverberation time in seconds, within 0.01..=2: after it the reverberation has fallen by 60 dB. The room is
-    /// velvet noise, echoes of random sign at random times (Karjalainen and Järveläinen, *Reverberation modeling using velvet noise*,
-    /// 2007), 0 to 12 dB below the direct sound.
+    /// Range of a room's reverberation time in seconds, within 0.01..=2. In this time the reverberation falls by 60 dB. The room is velvet
+    /// noise, echoes of random sign at random times (Karjalainen and Järveläinen, *Reverberation modeling using velvet noise*, 2007), 0 to
+    /// 12 dB below the direct sound.
     pub reverberation: Option<[f64; 2]>,
-    /// The most that each of four bands of a microphone is raised or lowered, in dB, 0..=30; 0 for none. Bands are peaking filters, an
-    /// octave and a half wide, at random places from 80 to 7,000 Hz.
+    /// The largest gain or cut of each of a microphone's four bands, in dB, 0..=30. 0 turns the equaliser off. Bands are peaking filters,
+    /// an octave and a half wide, at random frequencies from 80 to 7,000 Hz.
     pub equalizer: f64,
-    /// The steepest tilt of a microphone's spectrum to either side, in dB an octave, 0..=12; 0 for none.
+    /// The steepest rise or fall of a microphone's spectrum, in dB an octave, 0..=12. 0 turns the tilt off.
     pub tilt: f64,
     /// The probability, 0..=1, that a clip's noise ([`AudioAugmentation::snr`](super::AudioAugmentation::snr)) is pink, which falls by 3 dB
     /// an octave, as that of rooms does; otherwise it is white.
     pub pink: f64,
-    /// The probability of a telephone line, 0..=1: it passes from a frequency of 200 to 400 Hz up to one of 3,000 to 3,800 Hz.
+    /// The probability of a telephone line, 0..=1. It passes from a frequency of 200 to 400 Hz up to one of 3,000 to 3,800 Hz.
     pub telephone: f64,
 }
 
-/// What was drawn for a clip.
+/// The values drawn for a clip.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DrawnChain {
-    /// Reverberation time in seconds, and the reverberation's power for a direct one of 1.
+    /// Reverberation time in seconds, and the reverberation's power relative to that of the direct sound.
     room: Option<(f64, f64)>,
     /// Frequency in Hz and gain in dB of each band.
     bands: Vec<(f64, f64)>,
     tilt: f64,
-    /// Whether noise is pink.
+    /// Whether the noise is pink.
     pub pink: bool,
-    /// The lowest frequency of a telephone, and the first that it does not pass, in Hz.
+    /// The passband of a telephone: its lowest frequency, and the first one above the band, in Hz.
     pub telephone: Option<[f64; 2]>,
 }
 
 impl RecordingChain {
-    /// Whether there is anything to change.
+    /// Whether any part is on.
     pub fn is_on(&self) -> bool {
         *self != Self::default()
     }
@@ -85,7 +85,7 @@ impl RecordingChain {
         })
     }
 
-    /// Draws a chain, room and microphone each with `probability`. As many numbers are drawn whatever the settings are.
+    /// Draws a chain. Room and microphone are each on with `probability`. The number of draws does not depend on the settings.
     pub(super) fn draw(&self, probability: f64, generator: &mut Generator) -> DrawnChain {
         let mut uniform = |[low, high]: [f64; 2]| generator.uniform(low, high);
         let (room, time, direct) = (uniform([0.0, 1.0]), uniform([0.0, 1.0]), uniform(DIRECT));
@@ -108,7 +108,7 @@ impl RecordingChain {
 }
 
 impl DrawnChain {
-    /// What arrives of a voice behind the room and the microphone.
+    /// Applies the room and the microphone to a clip.
     pub(super) fn apply(&self, mut clip: Vec<f32>, sample_rate: u32, generator: &mut Generator) -> Vec<f32> {
         let rate = f64::from(sample_rate);
         if let Some((time, power)) = self.room {
@@ -124,8 +124,8 @@ impl DrawnChain {
     }
 }
 
-/// A clip in a room whose reverberation falls by 60 dB within `time` samples, with the power given for a direct sound of 1, and an echo
-/// every `spacing` samples on average.
+/// Adds to a clip the reverberation of a room. Reverberation falls by 60 dB in `time` samples, has the given power relative to the direct
+/// sound's, and has an echo every `spacing` samples on average.
 fn in_room(clip: &[f32], time: f64, power: f64, spacing: f64, generator: &mut Generator) -> Vec<f32> {
     let echoes = (time / spacing).ceil().max(1.0) as usize;
     let mut room: Vec<(usize, f64)> = (0..echoes)
@@ -145,7 +145,7 @@ fn in_room(clip: &[f32], time: f64, power: f64, spacing: f64, generator: &mut Ge
     output
 }
 
-/// Tilts a spectrum by `decibels` an octave with shelving filters of first order, an octave apart.
+/// Tilts a spectrum by `decibels` an octave with first-order shelving filters, an octave apart.
 pub(super) fn tilt<T: Sample>(clip: &mut [T], rate: f64, decibels: f64) {
     if decibels == 0.0 {
         return;
@@ -157,7 +157,7 @@ pub(super) fn tilt<T: Sample>(clip: &mut [T], rate: f64, decibels: f64) {
     }
 }
 
-/// What is filtered.
+/// A sample type that the filters work on.
 pub(super) trait Sample: Copy + Into<f64> {
     fn of(value: f64) -> Self;
 }
@@ -174,14 +174,14 @@ impl Sample for f64 {
     }
 }
 
-/// A filter of second order: coefficients of the input and of the output, that of the newest output being 1.
+/// A second-order filter: coefficients of the input and of the output. The coefficient of the newest output is 1.
 struct Section {
     input: [f64; 3],
     output: [f64; 2],
 }
 
 impl Section {
-    /// A peak of `decibels`, an octave and a half wide, at a frequency in cycles a sample (R. Bristow-Johnson, *Cookbook formulae for
+    /// A peak of `decibels`, an octave and a half wide, at a frequency in cycles per sample (R. Bristow-Johnson, *Cookbook formulae for
     /// audio equalizer biquad filter coefficients*).
     fn peak(frequency: f64, decibels: f64) -> Self {
         let (amplitude, omega) = (10f64.powf(decibels / 40.0), std::f64::consts::TAU * frequency);
@@ -194,14 +194,15 @@ impl Section {
         }
     }
 
-    /// A step of `decibels`, half of it at a frequency in cycles a sample: (1 + s √g) / (1 + s / √g), by the bilinear transform.
+    /// A shelf of `decibels` that reaches half of them at a frequency in cycles per sample: (1 + s √g) / (1 + s / √g), by the bilinear
+    /// transform.
     fn shelf(frequency: f64, decibels: f64) -> Self {
         let (root, k) = (10f64.powf(decibels / 40.0), (std::f64::consts::PI * frequency).tan());
         let scale = k + 1.0 / root;
         Self { input: [(k + root) / scale, (k - root) / scale, 0.0], output: [(k - 1.0 / root) / scale, 0.0] }
     }
 
-    /// Filters in place, from silence.
+    /// Filters in place, starting from silence.
     fn filter<T: Sample>(&self, clip: &mut [T]) {
         let ([b0, b1, b2], [a1, a2]) = (self.input, self.output);
         let (mut first, mut second) = (0.0, 0.0);
@@ -225,7 +226,7 @@ mod tests {
         (0..16_000).map(|n| (std::f64::consts::TAU * hertz * f64::from(n) / RATE).sin() as f32).collect()
     }
 
-    /// What a filter makes of a tone once it has settled, in dB.
+    /// Returns a filter's gain on a tone in dB, after the filter has settled.
     fn gain(hertz: f64, filter: impl Fn(&mut [f32])) -> f64 {
         let power = |clip: &[f32]| clip[8_000..].iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
         let (clip, mut output) = (tone(hertz), tone(hertz));
@@ -263,7 +264,7 @@ mod tests {
         let power = |part: &[f32]| part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
         assert!((power(&output[1..]) - 0.25).abs() < 1e-3);
         assert_eq!(power(&output[6_500..]), 0.0);
-        // 15 dB for each quarter of the time.
+        // The reverberation falls by 15 dB in each quarter of the time.
         let quarters: Vec<f64> = output[1..6_401].chunks(1_600).map(power).collect();
         for pair in quarters.windows(2) {
             assert!((10.0 * (pair[0] / pair[1]).log10() - 15.0).abs() < 1.5, "{quarters:?}");

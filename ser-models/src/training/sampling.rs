@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Sampling {
-    /// Every example once, in another order each epoch.
+    /// Every example once per epoch, in a random order.
     #[default]
     EachOnce,
-    /// As many draws as there are examples, with replacement: first a corpus by its share, then one of the classes that it labels, then a
-    /// clip of this class, both with equal probabilities. A corpus counts by its share, not by its size.
+    /// As many draws as there are examples, with replacement: first a corpus by its share, then one of its classes, then one of the clips
+    /// of this class, both with equal probabilities. The size of a corpus has no influence.
     Balanced {
-        /// The share of each corpus ([`Dataset::with_corpora`]), positive, relative to the others; 1 for those without one. A name of no
-        /// clip's corpus has no effect, so that a recipe may name corpora that are left out.
+        /// The share of each corpus ([`Dataset::with_corpora`]), positive, relative to the others. The share of corpora that are not listed
+        /// is 1, and names that no clip's corpus has are ignored, so that a recipe may name corpora that are left out.
         #[serde(default)]
         corpora: BTreeMap<String, f64>,
     },
@@ -46,7 +46,7 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) struct Balanced {
     share: f64,
-    /// Its examples, by the classes that it labels.
+    /// The corpus's examples by class, without classes that have none.
     classes: Vec<Vec<usize>>,
 }
 
@@ -67,7 +67,7 @@ impl Order {
         Self::Balanced { draws: data.len(), corpora }
     }
 
-    /// How many examples an epoch takes.
+    /// The number of examples in an epoch.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::EachOnce(examples) => *examples,
@@ -75,7 +75,7 @@ impl Order {
         }
     }
 
-    /// The examples of an epoch, one after the other.
+    /// Draws the examples of an epoch in their order.
     pub(super) fn epoch(&self, generator: &mut Generator) -> Vec<usize> {
         match self {
             Self::EachOnce(examples) => {

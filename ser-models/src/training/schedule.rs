@@ -4,7 +4,7 @@ use crate::setting::{Checked, TRAINING};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::f64::consts::PI;
 
-/// Schedule of the learning rate, as a factor on its first value.
+/// Schedule of the learning rate, as a factor of the initial rate.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -36,7 +36,7 @@ pub enum Schedule {
     },
 }
 
-/// No settings, where serde would overlook any.
+/// Rejects any settings. Serde would ignore them in a unit variant.
 fn nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -45,7 +45,7 @@ fn nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
 }
 
 impl Schedule {
-    /// The factor of one step, counted from 0, of a run.
+    /// Returns the factor of one step of a run, counted from 0.
     pub(crate) fn factor(&self, step: u64, steps_per_epoch: usize, epochs: usize) -> f64 {
         match *self {
             Self::Constant => 1.0,

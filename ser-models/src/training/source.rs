@@ -1,4 +1,4 @@
-//! Sources of an epoch's batches: features of the clips, or features of clips that are changed as sound first.
+//! Sources of an epoch's batches: features of the clips, or features of clips that are augmented as audio first.
 
 use super::{AudioAugmentation, TrainingError};
 use crate::generator::{Generator, Purpose};
@@ -10,23 +10,24 @@ use ser_features::{BandPass, ConfigError, FeatureExtractor};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
-/// Batches that are made ahead of the one that trains.
+/// Number of batches that are prepared before training needs them.
 const PREFETCH: usize = 2;
 
-/// What the batches of the training part are made of.
+/// The source of the training part's batches.
 #[derive(Debug)]
 pub(super) enum Source {
     /// Normalised inputs.
     Features(Padded),
-    /// Inputs that are normalised batch by batch: frames of an encoder may fill half of the memory.
+    /// Inputs that are normalised batch by batch. Frames of an encoder may fill half of the memory, so there is no normalised copy.
     Frames(Padded, Normalization),
-    /// Clips that are changed as sound.
+    /// Clips that are augmented as audio.
     Audio(Box<AudioSource>),
 }
 
 impl Source {
-    /// Gives the batches of an epoch, each the inputs at these places, to `train`, in order. Where they have to be made first,
-    /// other threads, if they can be started, do so while `train` works, and stop when it returns.
+    /// Passes the batches of an epoch to `train` in order, each with the inputs at its places. Batches that need work are prepared on other
+    /// threads while `train` works. These threads stop when it returns. If no thread can be started, the batches are prepared as `train`
+    /// asks for them.
     pub(super) fn batches<R>(
         &self,
         epoch: usize,
@@ -41,12 +42,12 @@ impl Source {
             Self::Audio(audio) => std::thread::scope(|scope| {
                 let (sender, receiver) = sync_channel(PREFETCH);
                 let prefetch = std::thread::Builder::new().spawn_scoped(scope, move || {
-                    // The receiver is gone when training has stopped.
+                    // The receiver is dropped when training stops.
                     let _ = places.iter().try_for_each(|places| sender.send(audio.batch(epoch, places)));
                 });
                 match prefetch {
                     Ok(_) => train(&mut receiver.into_iter()),
-                    // No more threads can be had.
+                    // No thread can be started.
                     Err(_) => train(&mut places.iter().map(|places| audio.batch(epoch, places))),
                 }
             }),
@@ -54,7 +55,7 @@ impl Source {
     }
 }
 
-/// What one thread changes clips and takes their features with.
+/// The objects with which one thread changes clips and extracts their features.
 struct Worker {
     filter: BandPass,
     extractor: FeatureExtractor,
@@ -67,7 +68,7 @@ impl Worker {
     }
 }
 
-/// Makes inputs of clips that are changed as sound.
+/// Makes inputs of clips that are augmented as audio.
 pub(super) struct AudioSource {
     clips: Audio,
     ids: Vec<String>,
@@ -75,10 +76,10 @@ pub(super) struct AudioSource {
     input: ModelInput,
     normalization: Normalization,
     seed: u64,
-    /// One for each thread that has worked so far: to plan transforms costs more than to use them.
+    /// One for each thread that has worked so far. They are reused, because planning transforms costs more than using them.
     workers: Mutex<Vec<Worker>>,
-    /// Threads of its own, so that the layers' short tasks never wait for a clip. `None`, where no more threads can be had, works
-    /// on the layers' threads.
+    /// Separate threads, so that the layers' short tasks never wait for a clip. `None` if no more threads can be started; then clips are
+    /// changed on the layers' threads.
     pool: Option<rayon::ThreadPool>,
 }
 
@@ -106,7 +107,7 @@ impl AudioSource {
         Ok(self.normalization.normalized(&batch)?)
     }
 
-    /// A clip as it is in an epoch. Each epoch and clip has a stream of random numbers of its own.
+    /// Returns the input of a clip in an epoch. Each epoch and clip has its own stream of random numbers.
     fn clip(&self, epoch: usize, at: usize) -> Result<Padded, TrainingError> {
         let failed = |cause| TrainingError::Audio { id: self.ids[at].clone(), cause };
         let index = epoch as u64 * self.ids.len() as u64 + at as u64;

@@ -14,10 +14,10 @@ use std::path::Path;
 
 /// The format of the files that this version reads and writes.
 const FORMAT: u64 = 3;
-/// What errors call such a file.
+/// The name of such a file in errors.
 const KIND: &str = "a training state";
 
-/// Where a run stands after an epoch. Random numbers need no place here: every epoch and step has a stream of its own.
+/// The state of a run after an epoch. It holds no random generator, because every epoch and step has its own stream of random numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct RunState {
     pub(crate) learner: LearnerState,
@@ -26,13 +26,13 @@ pub(crate) struct RunState {
     pub(crate) history: History,
 }
 
-/// What makes one run: the same gives the same result, bit for bit.
+/// Everything that determines a run's result. Equal identities give equal results, bit for bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunIdentity {
     pub(crate) crate_version: String,
     pub(crate) seed: u64,
     pub(crate) architecture: Architecture,
-    /// Digest of the checkpoint that it begins from, if it does.
+    /// Digest of the checkpoint that the run begins from, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) start: Option<String>,
     pub(crate) config: TrainingConfig,
@@ -51,7 +51,7 @@ struct Metadata {
 }
 
 impl RunState {
-    /// Writes the state, whole or not at all.
+    /// Writes the state atomically.
     pub(crate) fn save(&self, run: &RunIdentity, path: &Path) -> Result<(), StateError> {
         let metadata = Metadata {
             format: FORMAT,
@@ -78,7 +78,7 @@ impl RunState {
         Ok(save_file(path, &bytes)?)
     }
 
-    /// Reads the state of this very run, an epoch of which has `batches` steps.
+    /// Reads the state, which must be of the run `run`. An epoch has `batches` steps.
     pub(crate) fn load(
         run: &RunIdentity,
         parameters: &Parameters,
@@ -99,7 +99,7 @@ impl RunState {
             });
         }
         let epochs = &metadata.history.epochs;
-        // Every step of an epoch is taken, or the epoch fails.
+        // An epoch either takes all its steps or fails.
         let steps = (epochs.len() as u64).saturating_mul(batches as u64);
         check_progress(epochs, run.config.epochs, metadata.optimizer_steps, steps)
             .map_err(|cause| FileError::not_a(KIND, file, cause))?;
@@ -123,7 +123,7 @@ impl RunState {
     }
 }
 
-/// Checks that a history has no more than `most` epochs, in their order, and as many steps as these have.
+/// Checks that a history has at most `most` epochs, in order, and that `taken` is the number of their steps, `steps`.
 fn check_progress(epochs: &[Epoch], most: usize, taken: u64, steps: u64) -> Checked {
     let of = Settings("history");
     of.require(epochs.len() <= most, "epochs", format!("at most {most}"), epochs.len())?;
@@ -134,7 +134,7 @@ fn check_progress(epochs: &[Epoch], most: usize, taken: u64, steps: u64) -> Chec
 }
 
 impl RunIdentity {
-    /// The first thing in which another run differs: (what, this run's, the other's).
+    /// Returns the first difference to another run: (name, this run's value, the other's value).
     fn difference(&self, other: &Self) -> Option<(String, String, String)> {
         fn differ<T: PartialEq + Serialize>(what: &str, a: &T, b: &T) -> Option<(String, String, String)> {
             let value = |x| json_value(x).unwrap_or_default();
@@ -155,7 +155,7 @@ impl RunIdentity {
     }
 }
 
-/// Where two values differ first, and what stands there in each: a number of a list counts from 0, and what is not written is
+/// Returns the path to the first difference of two values, and both values there. List items are numbered from 0, and a missing value is
 /// `null`.
 fn first_difference(a: &Value, b: &Value) -> (Vec<String>, String, String) {
     let within = |key: String, a: &Value, b: &Value| {

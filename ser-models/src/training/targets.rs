@@ -5,18 +5,19 @@ use crate::layers::{CrossEntropy, LayerError, one_hot};
 use candle_core::{Device, Tensor};
 use ndarray::ArrayView1;
 
-/// The targets of a batch: for each example a probability for each class, and the classes among which it was labelled.
+/// The targets of a batch: for each example the probability of each class, and the classes among which it was labelled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets {
     /// [batch, classes], rows sum to 1.
     pub(super) shares: Vec<f32>,
-    /// [batch, classes], 1 for the classes among which an example was labelled, 0 for others; `None` where these are all.
+    /// [batch, classes], 1 for the classes among which an example was labelled, 0 for others. `None` if all examples were labelled among
+    /// all classes.
     labelled: Option<Vec<f32>>,
     classes: usize,
 }
 
 impl Targets {
-    /// Targets of examples with one class each, labelled among all classes.
+    /// Makes targets of examples with one class each, labelled among all classes.
     ///
     /// # Errors
     /// If a label is not below the number of classes.
@@ -24,18 +25,18 @@ impl Targets {
         Ok(Self { shares: one_hot(labels, classes)?, labelled: None, classes })
     }
 
-    /// Examples of which a share of each class is the truth: [batch, classes], rows sum to 1.
+    /// Makes targets from probabilities of the classes: [batch, classes], rows sum to 1.
     pub(super) fn soft<'a>(rows: impl IntoIterator<Item = ArrayView1<'a, f32>>, classes: usize) -> Self {
         Self { shares: rows.into_iter().flatten().copied().collect(), labelled: None, classes }
     }
 
-    /// The same where each example was labelled among some of the classes: true for these, a row for each example.
+    /// Sets the classes among which each example was labelled: a row for each example, true for these classes.
     pub(super) fn among<'a>(self, labelled: impl IntoIterator<Item = &'a [bool]>) -> Self {
         let rows = labelled.into_iter().flatten().map(|known| f32::from(u8::from(*known)));
         Self { labelled: Some(rows.collect()), ..self }
     }
 
-    /// Mixes each example with a partner, `share` to 1 − `share`. What either was labelled among, the mixture is.
+    /// Mixes each example with a partner, `share` to 1 − `share`. The mixture counts as labelled among the classes of both.
     pub(super) fn mix(&mut self, partners: &[usize], share: f32) {
         mix(&mut self.shares, partners, share);
         if let Some(labelled) = &mut self.labelled {
@@ -44,7 +45,7 @@ impl Targets {
         }
     }
 
-    /// Loss and gradient of logits [batch, classes].
+    /// Returns loss and gradient of logits [batch, classes].
     pub(super) fn loss_and_gradient(
         &self,
         loss: &CrossEntropy,
@@ -57,7 +58,8 @@ impl Targets {
         loss.loss_and_gradient(logits, &tensor(&self.shares)?, labelled.as_ref())
     }
 
-    /// How many logits [batch, classes] are largest where the target is, among the classes that were labelled.
+    /// Returns the number of examples whose largest logit is at the largest target. Only classes among which the example was labelled are
+    /// compared.
     pub(super) fn correct(&self, logits: &[Vec<f32>]) -> usize {
         let rows = logits.iter().zip(self.shares.chunks_exact(self.classes.max(1))).enumerate();
         rows.filter(|(row, (logits, shares))| {
@@ -66,7 +68,7 @@ impl Targets {
             };
             let largest = |values: &[f32]| {
                 let of_known = values.iter().enumerate().filter(|(class, _)| known(*class));
-                // The first of equal ones.
+                // Of equal values, the first is the largest.
                 of_known
                     .reduce(|best, next| if next.1 > best.1 { next } else { best })
                     .map(|(class, _)| class)
@@ -77,7 +79,7 @@ impl Targets {
     }
 }
 
-/// Mixes each row with that of its partner.
+/// Mixes each row with its partner's row, `share` to 1 − `share`.
 pub(super) fn mix(values: &mut [f32], partners: &[usize], share: f32) {
     let row = values.len() / partners.len().max(1);
     let original = values.to_vec();

@@ -30,20 +30,20 @@ pub struct Trainer {
     label_names: Vec<String>,
     /// The readout of the checkpoint that the training begins from.
     readout: Readout,
-    /// The clips that trained or validated that checkpoint.
+    /// The training and validation clips of that checkpoint.
     known: SplitRecord,
     training: TrainingPart,
     validation: Option<ValidationPart>,
     /// Settings of the encoding that made the training part's inputs.
     encoding: Option<Value>,
-    /// After the last whole epoch.
+    /// The state after the last complete epoch.
     state: RunState,
     state_file: Option<PathBuf>,
 }
 
 impl Trainer {
-    /// Checks everything, computes the normalisation on the training part, and makes the model's initial weights from
-    /// the seed.
+    /// Checks the settings and the data, computes the normalisation on the training part, and initialises the model's weights from the
+    /// seed.
     ///
     /// # Errors
     /// [`TrainingError::Setting`] if a setting is out of its range, the architecture is an ensemble, the training part has fewer than 2
@@ -79,7 +79,7 @@ impl Trainer {
     /// [`Trainer::checkpoint`] fails.
     ///
     /// # Errors
-    /// As [`Trainer::new`]; also if the classes are not the checkpoint's, or a clip of the validation part trained it.
+    /// As [`Trainer::new`]; also if the classes are not those of the checkpoint, or a clip of the validation part trained it.
     pub fn from_checkpoint(
         config: TrainingConfig,
         checkpoint: &Checkpoint,
@@ -111,7 +111,7 @@ impl Trainer {
         Self::start(config, start, training, validation, seed)
     }
 
-    /// Begins with a model that fits the data.
+    /// Begins a run after a check that the model fits the data.
     fn start(
         config: TrainingConfig,
         start: Start,
@@ -148,16 +148,16 @@ impl Trainer {
         })
     }
 
-    /// Writes the state to a file after each epoch, so that an interrupted run can [resume](Self::resume). An existing file is replaced
-    /// when the run begins.
+    /// Sets a file to which the state is written after each epoch, so that an interrupted run can be [resumed](Self::resume). An existing
+    /// file is replaced when the run begins.
     pub fn keep_state(&mut self, path: impl Into<PathBuf>) {
         self.state_file = Some(path.into());
     }
 
-    /// Continues from a file of [`Trainer::keep_state`], and keeps writing the state to it.
+    /// Continues from a file that [`Trainer::keep_state`] wrote, and keeps writing the state to it.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, or is of a run with another configuration, seed, data or version of this crate.
+    /// If the file cannot be read, is damaged, or belongs to a run with another configuration, seed, data or version of this crate.
     pub fn resume(&mut self, path: impl Into<PathBuf>) -> Result<(), TrainingError> {
         let path = path.into();
         self.state = RunState::load(
@@ -172,8 +172,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Runs all epochs that are not done yet. `on_event` is called at the beginning and for every batch and epoch; `stop` is checked before
-    /// each batch.
+    /// Runs all epochs that are not done yet. `on_event` is called at the beginning and after every batch and epoch. `stop` is checked
+    /// before each batch.
     ///
     /// # Errors
     /// [`TrainingError::NotFinite`] if a loss, a weight, a statistic or a value of the optimiser is NaN or infinite,
@@ -209,7 +209,7 @@ impl Trainer {
         Ok(if self.is_patience_over() { Finish::EarlyStopped } else { Finish::Completed })
     }
 
-    /// The epochs so far.
+    /// The history of the epochs so far.
     pub fn history(&self) -> &History {
         &self.state.history
     }
@@ -220,11 +220,10 @@ impl Trainer {
         self.learner.model()
     }
 
-    /// A checkpoint of the best epoch so far: by the validation part, or without one the last.
+    /// Returns a checkpoint of the best epoch so far by the validation part, or of the last epoch if there is no validation part.
     ///
     /// # Errors
-    /// [`TrainingError::NoEpoch`] if none has ended, [`TrainingError::Checkpoint`] if the source does not fit the
-    /// model.
+    /// [`TrainingError::NoEpoch`] if no epoch has ended, [`TrainingError::Checkpoint`] if the source does not fit the model.
     pub fn checkpoint(&self, source: CheckpointSource) -> Result<Checkpoint, TrainingError> {
         let best = self.state.history.best().ok_or(TrainingError::NoEpoch)?;
         let mut metrics = BTreeMap::from([
@@ -276,7 +275,7 @@ impl Trainer {
         history.epochs.len() - best >= stopping.patience
     }
 
-    /// One epoch; `None` if it was stopped.
+    /// Runs one epoch. Returns `None` if it was stopped.
     fn epoch(
         &mut self,
         number: usize,
@@ -301,7 +300,7 @@ impl Trainer {
         Ok(Some(Epoch { epoch: number, learning_rate, train_loss, train_accuracy, validation, best }))
     }
 
-    /// Records a whole epoch.
+    /// Records a complete epoch.
     fn finish_epoch(&mut self, epoch: Epoch) -> Result<(), TrainingError> {
         self.state.learner = self.learner.state()?;
         if epoch.best {
@@ -317,15 +316,15 @@ impl Trainer {
     }
 }
 
-/// What a run begins with.
+/// The start of a run.
 struct Start {
     architecture: Architecture,
     model: Model,
     normalization: Normalization,
     readout: Readout,
-    /// The clips that the model knows.
+    /// The clips that have trained or validated the model.
     known: SplitRecord,
-    /// Of the checkpoint that the model comes from.
+    /// Digest of the checkpoint that the model comes from.
     digest: Option<String>,
 }
 
@@ -334,7 +333,7 @@ fn check_single(architecture: &Architecture) -> Result<(), TrainingError> {
     Ok(TRAINING.require(architecture.member() == architecture, setting, rule, "ensemble")?)
 }
 
-/// These ids, and those of `known` that are not among them.
+/// Returns the ids of `own`, then those of `known` that are not among them.
 fn with_known<'a>(own: impl IntoIterator<Item = &'a String>, known: &'a [String]) -> Vec<String> {
     let mut ids: Vec<String> = own.into_iter().cloned().collect();
     let there: HashSet<&String> = ids.iter().collect();

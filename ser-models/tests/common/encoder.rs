@@ -1,10 +1,10 @@
-//! A small encoder whose weights follow a formula, as `golden/make_encoder_goldens.py` makes it.
+//! A small encoder whose weights follow a formula, the same as in `golden/make_encoder_goldens.py`.
 
 use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::BTreeMap;
 
-/// The formula of the script.
+/// Returns numbers by the script's formula.
 pub fn numbers(shape: &[usize], seed: usize) -> Vec<f32> {
     let whole = (0..shape.iter().product::<usize>()).map(|i| (i * 7919 + seed * 104_729) % 2003);
     whole.map(|x| (x as f64 / 2003.0 - 0.5) as f32).collect()
@@ -23,12 +23,12 @@ pub struct Sizes {
     pub blocks: usize,
 }
 
-/// The script's small encoder.
+/// Returns the script's small encoder.
 pub fn small() -> Tensors {
     encoder(Sizes { width: 128, hidden: 96, bands: 8, positions: 20, blocks: 2 })
 }
 
-/// An encoder of these sizes.
+/// Makes an encoder of these sizes.
 pub fn encoder(sizes: Sizes) -> Tensors {
     let Sizes { width, hidden, bands, positions, blocks } = sizes;
     let mut shapes = BTreeMap::new();
@@ -63,7 +63,7 @@ pub fn encoder(sizes: Sizes) -> Tensors {
     shapes.into_iter().enumerate().map(tensor).collect()
 }
 
-/// A file of these tensors.
+/// Returns the file of these tensors.
 pub fn file(tensors: &Tensors, dtype: Dtype) -> Vec<u8> {
     let bytes = |values: &[f32]| -> Vec<u8> {
         match dtype {

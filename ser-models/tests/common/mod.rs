@@ -1,4 +1,4 @@
-//! What several test files need.
+//! Code that several test files share.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod encoder;
@@ -30,7 +30,7 @@ impl Golden {
     }
 }
 
-/// The largest difference of two tensors of one shape.
+/// Returns the largest difference of two tensors of one shape.
 pub fn difference(a: &Tensor, b: &Tensor) -> f64 {
     assert_eq!(a.dims(), b.dims());
     let flat = |t: &Tensor| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
@@ -40,12 +40,12 @@ pub fn difference(a: &Tensor, b: &Tensor) -> f64 {
     })
 }
 
-/// A layer's output in inference mode.
+/// Returns a layer's output in inference mode.
 pub fn infer(layer: &dyn Layer, x: &Padded) -> Tensor {
     layer.forward(x, &mut Mode::Inference).unwrap().into_output().into_values()
 }
 
-/// A layer's forward pass in training mode, with random numbers from `seed`.
+/// Runs a layer's forward pass in training mode, with random numbers from `seed`.
 pub fn train(layer: &dyn Layer, x: &Padded, seed: u64) -> Forward {
     layer.forward(x, &mut Mode::Training(&mut Generator::new(seed))).unwrap()
 }
@@ -54,7 +54,8 @@ pub fn train(layer: &dyn Layer, x: &Padded, seed: u64) -> Forward {
 pub const FEATURES: usize = 20;
 pub const LABELS: [&str; 3] = ["Calm", "Happy", "Sad"];
 
-/// Clips of three classes, the ids numbered from `first`: a pattern for each class, of very unlike scales, in noise.
+/// Makes clips of three classes, with ids numbered from `first`: a pattern for each class, with features of very different scales, in
+/// noise.
 pub fn clips(n: usize, first: usize) -> Dataset {
     let mut generator = Generator::with_stream(first as u64, 5);
     let mut normal = || -> f32 {
@@ -76,7 +77,7 @@ pub fn architecture() -> Architecture {
     Cnn1dConfig { features: FEATURES, blocks, ..Default::default() }.into()
 }
 
-/// A few epochs with everything switched on that draws random numbers.
+/// Returns settings for a few epochs with everything that draws random numbers.
 pub fn config(epochs: usize) -> TrainingConfig {
     let mut config = TrainingConfig { epochs, batch_size: 16, learning_rate: 3e-3, ..Default::default() };
     config.augmentation.noise = 0.1;
@@ -85,7 +86,7 @@ pub fn config(epochs: usize) -> TrainingConfig {
     config
 }
 
-/// What [`clips`] might have come from.
+/// A possible source of [`clips`].
 pub fn source() -> CheckpointSource {
     let features = vec![Feature::Mfcc, Feature::Contrast];
     CheckpointSource {
@@ -100,7 +101,7 @@ pub fn source() -> CheckpointSource {
 /// Sample rate of [`voice`].
 pub const RATE: u32 = 16_000;
 
-/// A second of a tone with overtones in noise: low and dull for class 0, high and bright for class 1.
+/// Makes one second of a tone with overtones in noise: low and dull for class 0, high and bright for class 1.
 pub fn voice(class: usize, seed: u64) -> Vec<f32> {
     let mut generator = Generator::new(seed);
     let pitch = if class == 0 { generator.uniform(90.0, 140.0) } else { generator.uniform(220.0, 320.0) };

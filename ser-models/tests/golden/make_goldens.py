@@ -71,7 +71,7 @@ def layers():
         with_gradients(out, y, name, x=x, weight=w, bias=bias)
 
     for name, (size, stride) in {"pool_2_2": (2, 2), "pool_3_2": (3, 2), "pool_2_3": (2, 3)}.items():
-        x = draw(2, 3, 11, seed=4).relu().requires_grad_()  # zeros from the ReLU make equal values
+        x = draw(2, 3, 11, seed=4).relu().requires_grad_()  # the zeros of the ReLU are equal values in one window
         with_gradients(out, F.max_pool1d(x, size, stride), name, x=x)
 
     for name, shape in {"batch_norm_1d": (6, 4), "batch_norm_sequence": (3, 4, 7), "batch_norm_image": (2, 4, 3, 5)}.items():
@@ -86,7 +86,7 @@ def layers():
         out[f"{name}.running_mean"], out[f"{name}.running_var"] = norm.running_mean, norm.running_var
         out[f"{name}.inference"] = norm.eval()(x)
 
-    # Same padding, of which the mean counts nothing.
+    # Same padding, which the mean does not count.
     for name, (size, stride) in {"pool_same_3_2": (3, 2), "pool_same_4_3": (4, 3)}.items():
         beyond = same_padding(11, size, stride)
         x = draw(2, 3, 11, seed=14).relu().requires_grad_()
@@ -171,7 +171,7 @@ def images():
         with_gradients(out, y, name, x=x, weight=weight, bias=bias)
 
     for name, (size, stride) in {"max_pool2d_2_2": ((2, 2), (2, 2)), "max_pool2d_3_2": ((3, 2), (2, 3))}.items():
-        x = draw(2, 3, 5, 7, seed=4).relu().requires_grad_()  # zeros from the ReLU make equal values
+        x = draw(2, 3, 5, 7, seed=4).relu().requires_grad_()  # the zeros of the ReLU are equal values in one window
         with_gradients(out, F.max_pool2d(x, size, stride), name, x=x)
     for name, (size, stride) in {"avg_pool2d_2_2": ((2, 2), (2, 2)), "avg_pool2d_3_2": ((3, 2), (2, 3))}.items():
         x = leaf(2, 3, 5, 7, seed=5)
@@ -237,7 +237,7 @@ def recurrent():
                 y, h = module(given)
                 if masked:
                     y, _ = n.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=7)
-                if states == "last":  # of each direction of the last layer, side by side
+                if states == "last":  # of both directions of the last layer, concatenated
                     h = h[0] if isinstance(h, tuple) else h
                     h = h.view(module.num_layers, -1, 4, 4)[-1]
                     y = torch.cat(list(h), -1)
@@ -249,7 +249,7 @@ def recurrent():
 
 def optimizers():
     start, gradients = draw(7, seed=20, dtype=torch.float32), draw(10, 7, seed=21, dtype=torch.float32)
-    gradients[:, 6] = 0  # a parameter that no gradient reaches, and one whose gradient vanishes
+    gradients[:, 6] = 0  # a parameter without a gradient, and one whose gradient vanishes
     gradients[4:, 5] *= 1e-5
     out = {"start": start, "gradients": gradients}
 
@@ -353,7 +353,7 @@ def models():
     def steps(x):
         return x.flatten(1, -2).transpose(1, 2)
 
-    def attend(weight, vector, x, lengths):  # [batch, frames, features] to their mean by attention
+    def attend(weight, vector, x, lengths):  # the attention-weighted mean of [batch, frames, features]
         scores = vector(weight(x).tanh())[..., 0].masked_fill(inside(lengths, x.shape[1]) == 0, -torch.inf)
         return (scores.softmax(1)[..., None] * x).sum(1)
 

@@ -1,4 +1,4 @@
-//! Two sets in one.
+//! Concatenation of two data sets.
 
 use super::corpora::Corpora;
 use super::{Audio, Dataset, DatasetError, first_repeated};
@@ -22,7 +22,7 @@ impl Dataset {
         if let Some(id) = first_repeated(&ids) {
             return Err(DatasetError::Id { id: id.to_owned() });
         }
-        // Their shapes are equal, and neither is empty.
+        // The shapes are equal, and neither set is empty.
         let inputs = Padded::together(&[self.inputs.clone(), other.inputs.clone()]);
         let inputs = inputs.ok().flatten().ok_or(DatasetError::Empty)?;
         let soft_labels = both(&self.soft_labels, &other.soft_labels)
@@ -44,7 +44,7 @@ impl Dataset {
         })
     }
 
-    /// What two sets must have in common, each by its name.
+    /// Returns the properties, by name, that two sets must have in common.
     fn facts(&self) -> [(&'static str, String); 7] {
         let known = |is_known: bool| if is_known { "given" } else { "none" }.to_owned();
         let samples = self.audio.as_ref().map(|Audio { preparation, features, .. }| {
@@ -63,7 +63,7 @@ impl Dataset {
 }
 
 impl Corpora {
-    /// Those of the clips of two sets. Corpora of one name are one.
+    /// Returns the corpora of the clips of two sets. Corpora with the same name are one.
     fn and(&self, other: &Self) -> Self {
         let names = |corpora: &Self| {
             corpora.of.iter().map(|corpus| corpora.names[*corpus].clone()).collect::<Vec<_>>()
@@ -72,7 +72,7 @@ impl Corpora {
     }
 }
 
-/// Both, where both are there.
+/// Returns both values if both exist.
 fn both<'a, T>(first: &'a Option<T>, second: &'a Option<T>) -> Option<(&'a T, &'a T)> {
     first.as_ref().zip(second.as_ref())
 }
@@ -83,7 +83,7 @@ mod tests {
     use ndarray::{Array2, array};
     use ser_features::{FeatureConfig, PreparationConfig};
 
-    /// A set of a clip for each id, whose only input and whose sample is its number.
+    /// Makes a data set with a clip for each id. The clip's only input and its only sample are its number.
     fn set(ids: &[&str], numbers: &[f32], corpus: &str) -> Dataset {
         let inputs = Array2::from_shape_vec((ids.len(), 1), numbers.to_vec()).unwrap();
         let samples = numbers.iter().map(|x| vec![*x]).collect();

@@ -5,14 +5,14 @@ use std::sync::Arc;
 /// The corpora that the clips come from.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Corpora {
-    /// In the order in which they first come.
+    /// The names in order of first appearance.
     pub(super) names: Vec<String>,
-    /// Of each clip.
+    /// The corpus of each clip, an index into `names`.
     pub(super) of: Vec<usize>,
 }
 
 impl Corpora {
-    /// From the name of each clip's corpus.
+    /// Makes the corpora from the name of each clip's corpus.
     pub(super) fn of_clips(clips: impl Iterator<Item = String>) -> Self {
         let mut names: Vec<String> = Vec::new();
         let place = |name: String| {
@@ -25,7 +25,7 @@ impl Corpora {
         Self { names, of }
     }
 
-    /// Those of the clips at these indices, in the same order; a corpus without a clip is left out.
+    /// Returns the corpora of the clips at these indices, in the same order. A corpus without a clip is left out.
     pub(super) fn select(&self, indices: &[usize]) -> Self {
         let mut has_clips = vec![false; self.names.len()];
         indices.iter().for_each(|i| has_clips[self.of[*i]] = true);
@@ -37,8 +37,8 @@ impl Corpora {
         Self { names, of: indices.iter().map(|i| places[self.of[*i]]).collect() }
     }
 
-    /// For each clip the classes that its corpus labels, where some corpus labels not all of them. A corpus whose clips are all of one class
-    /// counts as labelling all: among one class alone nothing could be learnt from them.
+    /// Returns for each clip the classes that its corpus labels, or `None` if all corpora label all classes. A corpus whose clips all have
+    /// the same class counts as labelling all classes, because nothing can be learnt from a choice among one class.
     pub(super) fn labelled_classes(&self, labels: &[usize], classes: usize) -> Option<Vec<Arc<[bool]>>> {
         let mut labelled = vec![vec![false; classes]; self.names.len()];
         for (corpus, &label) in self.of.iter().zip(labels) {

@@ -23,7 +23,7 @@ impl Dataset {
         for size in self.inputs.dims().iter().chain(&self.labels).chain(frames) {
             hash.update((*size as u64).to_le_bytes());
         }
-        // `Dataset::new` and `select` make contiguous tensors of `f32`.
+        // `Dataset::new` and `select` make contiguous tensors of `f32`, so this does not fail.
         if let Ok(inputs) = elements(self.inputs.values()) {
             inputs.slice::<f32>().unwrap_or_default().iter().for_each(|x| hash.update(x.to_le_bytes()));
         }

@@ -45,7 +45,7 @@ pub struct Dataset {
     encoding: Option<Value>,
 }
 
-/// The clips behind the inputs, and how inputs are made of them.
+/// The clips of the inputs, and how the inputs are made from them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Audio {
     pub(crate) samples: Vec<Arc<[f32]>>,
@@ -99,7 +99,7 @@ impl Dataset {
         } else {
             inputs.iter().copied().collect()
         };
-        // There is a value for each element of the shape.
+        // The values are counted, so this does not fail.
         let inputs = Tensor::from_vec(values, shape, &Device::Cpu).map_err(|_| DatasetError::Empty)?.into();
         let (corpora, soft_labels, audio, encoding) = (None, None, None, None);
         Ok(Self { inputs, labels, label_names, ids, corpora, soft_labels, audio, encoding })
@@ -136,7 +136,7 @@ impl Dataset {
             count += 1;
         }
         let dims: Vec<usize> = std::iter::once(count).chain(shape).collect();
-        // There is a value for each element of the shape: every clip was counted.
+        // Every clip's values were counted, so this does not fail.
         let inputs = Array::from_shape_vec(IxDyn(&dims), values).map_err(|_| DatasetError::Empty)?;
         let data = Self::new(inputs, labels, label_names, ids)?;
         if input.is_padded() { data.with_frames(frames) } else { Ok(data) }
@@ -257,7 +257,7 @@ impl Dataset {
         })
     }
 
-    /// Notes the settings of the encoding that made the inputs, as JSON, for the record of a training.
+    /// Stores the settings of the encoding that made the inputs, as JSON, for the training record.
     pub(crate) fn with_encoding(self, encoding: Option<Value>) -> Self {
         Self { encoding, ..self }
     }
@@ -282,7 +282,7 @@ impl Dataset {
         &self.inputs
     }
 
-    /// The clips behind the inputs, if they were added.
+    /// The clips of the inputs, if they were added.
     pub(crate) fn audio(&self) -> Option<&Audio> {
         self.audio.as_ref()
     }
@@ -312,12 +312,13 @@ impl Dataset {
         self.corpora.as_ref().map_or(&[], |corpora| &corpora.names)
     }
 
-    /// The corpus of a clip, an index into [`Dataset::corpus_names`]; 0 where that was not said.
+    /// The corpus of a clip, an index into [`Dataset::corpus_names`], or 0 if corpora are not set.
     pub(crate) fn corpus(&self, clip: usize) -> usize {
         self.corpora.as_ref().map_or(0, |corpora| corpora.of[clip])
     }
 
-    /// For each clip the classes that its corpus labels, all if its clips are of one class; `None` where each corpus labels all.
+    /// Returns for each clip the classes that its corpus labels, which are all if its clips have the same class. Returns `None` if all
+    /// corpora label all classes.
     pub(crate) fn labelled_classes(&self) -> Option<Vec<Arc<[bool]>>> {
         self.corpora.as_ref()?.labelled_classes(&self.labels, self.label_names.len())
     }

@@ -1,7 +1,7 @@
 //! AVX2: two products of 16 bits for each sum, exact in `i32`.
 //!
-//! The instruction for four products of eight bits (`vpmaddubsw`) sums two of them in `i16`, for which one factor must lose its sign first
-//! and the sums must be widened after: as many instructions for as many products.
+//! The instruction for four 8-bit products (`vpmaddubsw`) sums two of them in `i16`. One factor must first be made unsigned, and the sums
+//! must be widened afterwards, so it needs as many instructions for the same number of products.
 
 use super::instructions::Instructions;
 use pulp::NullaryFnOnce;
@@ -11,10 +11,10 @@ use std::arch::x86_64::{__m128i, __m256i};
 
 impl Instructions for V3 {
     type Register = __m256i;
-    /// Eight bits in memory, widened to 16 in a register: that costs no time beside the products.
+    /// 8 bits in memory, widened to 16 in a register. The widening takes no time beside the products.
     type Packed = [u64; 2];
     type Element = i16;
-    /// Twelve registers of sums, two of weights and two of products are all that there are.
+    /// Twelve registers of sums, two of weights and two of products use all 16 registers.
     const ROWS: usize = 6;
     const SHIFT: i32 = 0;
 

@@ -1,36 +1,36 @@
-//! What the loops need of a processor's instructions.
+//! The processor instructions that the loops use.
 
 use pulp::NullaryFnOnce;
 use pulp::bytemuck::Pod;
 use std::fmt::Debug;
 
-/// Instructions that multiply whole numbers.
+/// Instructions for integer products.
 pub(super) trait Instructions: Copy + Debug + Send + Sync + 'static {
-    /// Sums, or the weights of as many columns.
+    /// Sums, or the weights of the same number of columns.
     type Register: Pod;
-    /// Weights as they lie in memory: [`Self::DEPTH`] bytes for each column.
+    /// Weights in memory: [`Self::DEPTH`] bytes for each column.
     type Packed: Pod + Debug + Send + Sync;
     /// An element of a row.
     type Element: Pod;
-    /// Elements of a row that are multiplied at once: as many as a `u32` holds.
+    /// Number of a row's elements that are multiplied at once: those that fit into a `u32`.
     const DEPTH: usize = size_of::<u32>() / size_of::<Self::Element>();
-    /// Rows whose sums, two registers of each, fit the processor's registers.
+    /// Number of rows whose sums, two registers each, fit into the processor's registers.
     const ROWS: usize;
-    /// What rows have been shifted by.
+    /// The number that was added to the elements of rows: 128 if the instructions need unsigned elements, else 0.
     const SHIFT: i32;
 
-    /// Where the processor has them.
+    /// Returns `None` if the processor does not have the instructions.
     fn new() -> Option<Self>;
 
-    /// Calls what is compiled for them.
+    /// Calls code compiled for these instructions.
     fn vectorize(self, product: impl NullaryFnOnce<Output = ()>);
 
-    /// An element, of the last eight bits of which 128 is to be subtracted.
+    /// Returns an element from `shifted`, whose last eight bits are the rounded number plus 128.
     fn element(shifted: u32) -> Self::Element;
 
-    /// The weights, as [`Self::dot`] takes them.
+    /// Converts the weights for [`Self::dot`].
     fn unpack(self, weights: Self::Packed) -> Self::Register;
 
-    /// Adds the products of [`Self::DEPTH`] elements and the weights of each column to its sum.
+    /// Adds the products of [`Self::DEPTH`] elements and the weights of each column to the column's sum.
     fn dot(self, sums: Self::Register, x: u32, weights: Self::Register) -> Self::Register;
 }

@@ -9,10 +9,10 @@ use pulp::NullaryFnOnce;
 use pulp::bytemuck::{Zeroable, bytes_of_mut, cast_slice, cast_slice_mut};
 use pulp::x86::V3;
 
-/// Lays weights [columns, depth] out, each row of which has a scale, if the processor has the instructions.
+/// Arranges weights [columns, depth], with a scale for each row, if the processor has the instructions.
 type LayOut = fn(&[i8], &[f32], usize) -> Option<Box<dyn IntegerMatrix>>;
 
-/// For each of the instructions, the fastest first.
+/// One for each kind of instructions, the fastest first.
 pub(super) const LAY_OUT: [LayOut; 2] = [lay_out::<Vnni>, lay_out::<V3>];
 
 fn lay_out<I: Instructions>(values: &[i8], scales: &[f32], depth: usize) -> Option<Box<dyn IntegerMatrix>> {
@@ -23,21 +23,21 @@ fn lay_out<I: Instructions>(values: &[i8], scales: &[f32], depth: usize) -> Opti
 #[derive(Debug)]
 struct Matrix<I: Instructions> {
     instructions: I,
-    /// `panels[panel][k][column]` of `DEPTH` bytes each, zeros beyond the last column and the last row.
+    /// `panels[panel][k][column]` of `DEPTH` bytes each, with zeros after the last column and the last row.
     panels: Vec<[I::Packed; REGISTERS]>,
-    /// The sum of each column, times what rows have been shifted by.
+    /// The sum of each column's weights, times the shift of the rows.
     offsets: Vec<i32>,
     scales: Vec<f32>,
-    /// Elements of a row, and their groups of `DEPTH`.
+    /// Number of elements of a row, and of their groups of `DEPTH`.
     depth: usize,
     groups: usize,
 }
 
-/// Registers across a panel.
+/// Number of registers across a panel.
 const REGISTERS: usize = 2;
 
 impl<I: Instructions> Matrix<I> {
-    /// Columns of a panel.
+    /// Number of columns of a panel.
     const WIDTH: usize = REGISTERS * size_of::<I::Register>() / size_of::<i32>();
 
     fn new(instructions: I, values: &[i8], scales: &[f32], depth: usize) -> Self {
@@ -77,7 +77,7 @@ struct Product<'a, I: Instructions> {
     finish: Finish,
 }
 
-/// Number of rows that are multiplied together if `left` rows are left.
+/// Returns the number of rows to multiply together if `left` rows are left.
 #[inline(always)]
 fn tile_rows<I: Instructions>(left: usize) -> usize {
     match left {
@@ -96,7 +96,7 @@ impl<I: Instructions> NullaryFnOnce for Product<'_, I> {
         let Self { matrix, x, out, out_stride, bias, finish } = self;
         let (depth, groups, width) = (matrix.depth, matrix.groups, Matrix::<I>::WIDTH);
         let rows = out.len() / out_stride;
-        // The rows of a tile side by side, one group of each after those of the one before.
+        // The rows of a tile are interleaved: the first group of each row, then the second of each, and so on.
         let (mut sides, mut steps) = (vec![0u32; rows * groups], vec![0f32; rows]);
         let mut elements = vec![0u32; groups];
         let mut row = 0;
@@ -139,7 +139,7 @@ impl<I: Instructions> NullaryFnOnce for Product<'_, I> {
     }
 }
 
-/// What belongs to the columns of a panel.
+/// The constants of a panel's columns.
 struct Columns<'a> {
     offsets: &'a [i32],
     scales: &'a [f32],
@@ -147,7 +147,7 @@ struct Columns<'a> {
     finish: Finish,
 }
 
-/// A few rows side by side times one panel.
+/// A few interleaved rows times one panel.
 struct Tile<'a, I: Instructions> {
     instructions: I,
     x: &'a [u32],
@@ -157,7 +157,7 @@ struct Tile<'a, I: Instructions> {
 }
 
 impl<I: Instructions> Tile<'_, I> {
-    /// `M` rows.
+    /// Multiplies `M` rows.
     #[inline(always)]
     fn multiply<const M: usize>(self, out: &mut [f32], out_stride: usize) {
         let Self { instructions, x, weights, steps, columns } = self;
@@ -184,7 +184,7 @@ impl<I: Instructions> Tile<'_, I> {
     }
 }
 
-/// Numbers that are processed together: a register or two.
+/// Number of elements that are processed together: one or two registers.
 const LANES: usize = 16;
 
 #[inline(always)]
@@ -192,7 +192,7 @@ fn chunks<T>(x: &[T]) -> &[[T; LANES]] {
     x.as_chunks().0
 }
 
-/// Sums with all that belongs to them. They come and go as arrays, so that the compiler sees that nothing overlaps.
+/// Converts sums to outputs. Arguments and result are arrays, so that the compiler sees that nothing overlaps.
 #[inline(always)]
 fn finished(
     finish: Finish,
@@ -224,12 +224,12 @@ mod tests {
         (0..n).map(|i| ((i * 7919 + 13) % 1009) as f32 / 100.0 - 5.0)
     }
 
-    /// Weights of all 256 values.
+    /// Returns weights of all 256 values.
     fn weights(n: usize) -> Vec<i8> {
         (0..n).map(|i| ((i * 7919 + 13) % 256) as u8 as i8).collect()
     }
 
-    /// What each of the instructions that the processor has gives, row after row.
+    /// Returns the products by each kind of instructions that the processor has, row by row.
     fn products(
         (weights, scales): (&[i8], &[f32]),
         depth: usize,
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn products_have_the_bits_of_whole_numbers_summed_one_by_one() {
-        // The deepest sum exceeds 2²⁴, up to which f32 holds every whole number.
+        // The deepest sum exceeds 2²⁴, up to which `f32` represents every whole number.
         for (depth, columns) in [(1, 1), (2, 17), (3, 5), (40, 32), (301, 70), (4100, 3)] {
             let weights = if depth > 4000 { vec![-128; depth * columns] } else { weights(depth * columns) };
             let scales: Vec<f32> = (0..columns).map(|column| 0.003 * (1 + column % 7) as f32).collect();

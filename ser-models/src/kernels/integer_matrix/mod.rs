@@ -1,8 +1,8 @@
-//! Products in whole numbers of eight bits, by the instructions that processors have for them: AVX-512 VNNI or AVX2.
+//! Products of 8-bit integers, by the processor's instructions for them: AVX-512 VNNI or AVX2.
 //!
-//! Rows are rounded to 255 steps between plus and minus the largest of each, products are summed in `i32` without rounding (up to 2¹⁷
-//! elements of a row), and both scales are applied at the end: all instructions give the same bits. Where a processor has none of them,
-//! [`round_row`] brings a row to the same steps in `f32`.
+//! Rows are rounded to 255 steps between plus and minus their largest absolute value. Products are summed in `i32` without rounding (up to
+//! 2¹⁷ elements of a row), and both scales are applied at the end, so all instructions give the same bits. If a processor has neither,
+//! [`round_row`] rounds a row to the same steps in `f32`.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -16,31 +16,31 @@ mod vnni;
 use super::rows::{Finish, Rows};
 use std::fmt::Debug;
 
-/// Weights [columns, depth] in `i8`, laid out for certain instructions.
+/// Weights [columns, depth] in `i8`, arranged for certain instructions.
 pub(super) trait IntegerMatrix: Debug + Send + Sync {
-    /// The columns with those of zeros.
+    /// Number of columns including those of zeros.
     fn padded(&self) -> usize;
 
-    /// The products of as many rows as `out` has, on one thread.
+    /// Computes the products of as many rows as `out` has, on one thread.
     fn product(&self, x: Rows<'_>, out: &mut [f32], out_stride: usize, bias: &[f32], finish: Finish);
 }
 
-/// The weights [columns, depth], each row of which has a scale, for the best instructions that the processor has.
+/// Arranges the weights [columns, depth], with a scale for each row, for the best instructions of the processor. `None` if there are none.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn integer_matrix(values: &[i8], scales: &[f32], depth: usize) -> Option<Box<dyn IntegerMatrix>> {
     matrix::LAY_OUT.iter().find_map(|lay_out| lay_out(values, scales, depth))
 }
 
-/// The same: there are none on this processor.
+/// Returns `None`, because there are no such instructions on this processor.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn integer_matrix(_: &[i8], _: &[f32], _: usize) -> Option<Box<dyn IntegerMatrix>> {
     None
 }
 
-/// The steps of a row on each side of zero.
+/// Number of a row's steps on each side of zero.
 const STEPS: f32 = 127.0;
 
-/// The size of a row's step, and its inverse; NaN where an element is not finite.
+/// Returns the size of a row's step, and its inverse; NaN if an element is not finite.
 #[inline(always)]
 fn step(row: &[f32]) -> (f32, f32) {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
@@ -57,7 +57,7 @@ fn step(row: &[f32]) -> (f32, f32) {
     if most > 0.0 { (most / STEPS + broken, STEPS / most) } else { (broken, 0.0) }
 }
 
-/// A number whose last bits are x rounded to the nearest whole number, plus 128.
+/// Returns a number whose last bits are x, rounded to the nearest whole number, plus 128.
 #[inline(always)]
 fn shifted(x: f32) -> f32 {
     x + 8_388_736.0

@@ -1,4 +1,4 @@
-//! AVX-512 VNNI: four products of eight bits for each sum, of which one factor is unsigned.
+//! AVX-512 VNNI: four 8-bit products for each sum. One of the factors is unsigned.
 
 use super::instructions::Instructions;
 use pulp::NullaryFnOnce;
@@ -45,7 +45,7 @@ impl Instructions for Vnni {
     #[inline(always)]
     #[allow(unsafe_code)]
     fn dot(self, sums: __m512i, x: u32, weights: __m512i) -> __m512i {
-        // SAFETY: there is a `Vnni` only where the processor has AVX-512F and AVX-512 VNNI, all that these two need.
+        // SAFETY: a `Vnni` exists only if the processor has AVX-512F and AVX-512 VNNI, which are all that these two functions need.
         unsafe { _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(x.cast_signed()), weights) }
     }
 }

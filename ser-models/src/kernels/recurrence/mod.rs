@@ -1,9 +1,9 @@
 //! One recurrent layer over a batch of whole sequences, with its gradients.
 //!
-//! The frames of all clips lie one after another without the padding ("packed": clip 1's frames, clip 2's, …), so that
-//! nothing is computed for padding. The input's share of every gate is one product over all frames, and so are the
-//! gradients of input and weights; only the state's share is computed step by step, in small products with a matrix in
-//! [`PackedMatrix`]. The clips are split among the threads, each of which goes through time on its own.
+//! The frames of all clips are stored one after another without padding ("packed": the frames of clip 1, of clip 2, …), so that nothing is
+//! computed for padding. The input's part of every gate is one product over all frames, and so are the gradients of input and weights. Only
+//! the state's part is computed step by step, in small products with a [`PackedMatrix`]. The clips are split among the threads, each of
+//! which runs through time independently.
 
 mod steps;
 
@@ -14,10 +14,10 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use steps::{lstm_step, lstm_step_backward, tanh_step, tanh_step_backward};
 
-/// Multiplications below which splitting the clips among threads costs more than it gives.
+/// With fewer multiplications, splitting the clips among threads costs more than it saves.
 const WORTH_SPLITTING: usize = 1 << 21;
 
-/// What happens in one step.
+/// The kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cell {
     /// `h = tanh(a)`.
@@ -27,7 +27,7 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    /// Rows of the weight for each unit.
+    /// Number of rows of the weight for each unit.
     pub(crate) fn gates(self) -> usize {
         match self {
             Self::Tanh => 1,
@@ -42,20 +42,20 @@ pub(crate) struct Recurrence {
     pub(crate) cell: Cell,
     pub(crate) inputs: usize,
     pub(crate) units: usize,
-    /// Frames of each clip with its padding.
+    /// Number of frames of each clip with its padding.
     pub(crate) time: usize,
-    /// Frames of each clip without it, 1..=time.
+    /// Number of valid frames of each clip, 1..=time.
     pub(crate) lengths: Vec<usize>,
     /// Whether each clip is read from its last frame to its first.
     pub(crate) reverse: bool,
-    /// Whether the output is the states of all frames, or the one after the last step.
+    /// Whether the output has the states of all frames, or only the one after the last step.
     pub(crate) sequence: bool,
 }
 
-/// What the gradients need of the forward pass, packed.
+/// Values of the forward pass that the gradients need, packed.
 #[derive(Debug)]
 pub(crate) struct Saved<T> {
-    /// After their activations, [frames, gates · units].
+    /// The gates after their activations, [frames, gates · units].
     gates: Vec<T>,
     /// The state before each step, [frames, units].
     previous: Vec<T>,
@@ -66,7 +66,7 @@ pub(crate) struct Saved<T> {
 /// The gradients of one layer.
 #[derive(Debug)]
 pub(crate) struct RecurrenceGradients<T> {
-    /// If it was asked for.
+    /// The gradient for the input, if requested.
     pub(crate) dx: Option<Vec<T>>,
     pub(crate) dweight: Vec<T>,
     pub(crate) dbias: Vec<T>,
@@ -91,12 +91,12 @@ impl Recurrence {
         if self.sequence { vec![batch, self.time, self.units] } else { vec![batch, self.units] }
     }
 
-    /// Elements of one clip's output.
+    /// Number of elements of one clip's output.
     fn out_size(&self) -> usize {
         if self.sequence { self.time * self.units } else { self.units }
     }
 
-    /// The frame of a clip that its step reads.
+    /// Returns the frame of a clip that a step reads.
     fn frame(&self, step: usize, length: usize) -> usize {
         if self.reverse { length - 1 - step } else { step }
     }
@@ -105,7 +105,7 @@ impl Recurrence {
         self.lengths.iter().any(|length| *length != self.time)
     }
 
-    /// [batch, time, inputs] without the padding.
+    /// Returns [batch, time, inputs] without padding.
     fn pack<'a, T: Real>(&self, x: &'a [T]) -> Cow<'a, [T]> {
         if !self.is_padded() {
             return Cow::Borrowed(x);
@@ -117,7 +117,7 @@ impl Recurrence {
         Cow::Owned(packed)
     }
 
-    /// The other way round, with zeros.
+    /// The inverse of [`Self::pack`], with zeros as padding.
     fn unpack<T: Real>(&self, packed: Vec<T>) -> Vec<T> {
         if !self.is_padded() {
             return packed;
@@ -132,8 +132,8 @@ impl Recurrence {
         x
     }
 
-    /// Distributes the clips over a chunk for each thread that is used, the longest first, so that in every chunk those that
-    /// a step still reaches are the first ones.
+    /// Distributes the clips over one chunk for each used thread. The longest clips come first, so that the clips that have not ended at a
+    /// step are the first ones of each chunk.
     fn chunks<C>(&self, clips: impl Iterator<Item = C>) -> Vec<Vec<(usize, C)>> {
         let work = self.frames() * self.width() * self.units;
         let threads = if work < WORTH_SPLITTING { 1 } else { rayon::current_num_threads() };
@@ -147,8 +147,8 @@ impl Recurrence {
         chunks
     }
 
-    /// The output for `x` [batch, time, inputs], `weight` [gates · units, inputs + units] and `bias` [gates · units],
-    /// and, if asked for, what the gradients need.
+    /// Returns the output for `x` [batch, time, inputs], `weight` [gates · units, inputs + units] and `bias` [gates · units], and the
+    /// values that the gradients need if requested.
     pub(crate) fn forward<T: Real>(
         &self,
         x: &[T],
@@ -174,7 +174,7 @@ impl Recurrence {
         (y, keep.then_some(Saved { gates, previous, cells }))
     }
 
-    /// Each clip's rows of a packed matrix; nothing for each clip of an empty one.
+    /// Splits a packed matrix into each clip's rows. Returns an empty slice for each clip if the matrix is empty.
     fn split<'a, T>(&'a self, packed: &'a mut [T], columns: usize) -> impl Iterator<Item = &'a mut [T]> {
         let kept = if packed.is_empty() { 0 } else { columns };
         let mut rest = packed;
@@ -185,7 +185,7 @@ impl Recurrence {
         })
     }
 
-    /// Gradients for `x` (if asked for), `weight` and `bias` from `dy`, the gradient for the output.
+    /// Returns the gradients for `x` (if requested), `weight` and `bias` from `dy`, the gradient for the output.
     pub(crate) fn backward<T: Real>(
         &self,
         saved: Saved<T>,
@@ -222,7 +222,7 @@ impl Recurrence {
     }
 }
 
-/// Calls `f` for each chunk, each on its own thread if there are several.
+/// Calls `f` for each chunk, on separate threads if there are several.
 fn run<C: Send>(chunks: Vec<C>, f: impl Fn(C) + Sync + Send) {
     if chunks.len() == 1 {
         chunks.into_iter().for_each(f);
@@ -233,14 +233,14 @@ fn run<C: Send>(chunks: Vec<C>, f: impl Fn(C) + Sync + Send) {
 
 /// One clip in the forward pass.
 struct Forward<'a, T> {
-    /// The input's share, which becomes the gates.
+    /// The input's part of the sums, which is replaced by the gates.
     gates: &'a mut [T],
     y: &'a mut [T],
     previous: &'a mut [T],
     cells: &'a mut [T],
 }
 
-/// Some clips, from their first step to their last.
+/// Several clips, from their first step to their last.
 struct ForwardPass<'a, T> {
     sizes: &'a Recurrence,
     weight: &'a [T],
@@ -297,15 +297,15 @@ impl<T: Real> WithSimd for ForwardPass<'_, T> {
 
 /// One clip in the backward pass.
 struct Backward<'a, T> {
-    /// The gates, which become the gradients for what went into their activations.
+    /// The gates, which are replaced by the gradients for the inputs of their activations.
     gates: &'a mut [T],
     cells: &'a mut [T],
     dy: &'a [T],
-    /// The clip's share of the bias's gradient.
+    /// The clip's part of the bias's gradient.
     bias: &'a mut [T],
 }
 
-/// Some clips, from their last step to their first.
+/// Several clips, from their last step to their first.
 struct BackwardPass<'a, T> {
     sizes: &'a Recurrence,
     weight: &'a [T],

@@ -3,7 +3,7 @@
 use super::Real;
 use pulp::Simd;
 
-/// From the sum for each unit to its state.
+/// Computes each unit's state from its sum.
 #[inline(always)]
 pub(super) fn tanh_step<S: Simd, T: Real>(gates: &mut [T], state: &mut [T]) {
     for (gate, state) in gates.iter_mut().zip(state) {
@@ -12,7 +12,7 @@ pub(super) fn tanh_step<S: Simd, T: Real>(gates: &mut [T], state: &mut [T]) {
     }
 }
 
-/// The four gates of all units: (i, f, g, o).
+/// Returns the four gates of all units: (i, f, g, o).
 #[inline(always)]
 fn quarters<T>(gates: &mut [T]) -> (&mut [T], &mut [T], &mut [T], &mut [T]) {
     let units = gates.len() / 4;
@@ -22,7 +22,7 @@ fn quarters<T>(gates: &mut [T]) -> (&mut [T], &mut [T], &mut [T], &mut [T]) {
     (i, f, g, o)
 }
 
-/// From the sums for each unit's gates to gates, cell and state.
+/// Computes gates, cell and state from the sums for each unit's gates.
 #[inline(always)]
 pub(super) fn lstm_step<S: Simd, T: Real>(gates: &mut [T], cell: &mut [T], state: &mut [T]) {
     let (i, f, g, o) = quarters(gates);
@@ -38,7 +38,7 @@ pub(super) fn lstm_step<S: Simd, T: Real>(gates: &mut [T], cell: &mut [T], state
     }
 }
 
-/// The gradients for the sums, in place of the states.
+/// Replaces the states by the gradients for the sums.
 #[inline(always)]
 pub(super) fn tanh_step_backward<T: Real>(gates: &mut [T], dstate: &[T]) {
     for (gate, dstate) in gates.iter_mut().zip(dstate) {
@@ -46,8 +46,8 @@ pub(super) fn tanh_step_backward<T: Real>(gates: &mut [T], dstate: &[T]) {
     }
 }
 
-/// With c' = f · c + i · g and h = o · tanh(c'): `gates` becomes the gradients for the four sums, `dcell`, the gradient for
-/// c', that for c. In loops over few slices each, which the compiler can prove to be apart.
+/// With c' = f · c + i · g and h = o · tanh(c'): replaces `gates` by the gradients for the four sums, and `dcell`, the gradient for c', by
+/// that for c. Each loop uses few slices, so that the compiler can prove that they don't overlap.
 #[inline(always)]
 pub(super) fn lstm_step_backward<T: Real>(
     gates: &mut [T],

@@ -1,9 +1,9 @@
-//! A batch's convolution of 3 × 3 taps over images in inference, with a quarter of the multiplications.
+//! A batch's convolution with 3 × 3 taps over images in inference, with a quarter of the multiplications.
 //!
-//! Winograd's minimal filtering F(4 × 4, 3 × 3), as in Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016): a tile of
-//! 4 × 4 outputs sees 6 × 6 inputs. Inputs and kernels are transformed to values at 36 points, where the convolution is a product for each
-//! point; a third transform gives the outputs. The transforms run side by side on several tiles of a row. Outputs differ from those of the
-//! sums over taps in the last bits only, some 1e-6 of the largest.
+//! Winograd's minimal filtering F(4 × 4, 3 × 3), as in Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016). A tile
+//! of 4 × 4 outputs reads 6 × 6 inputs. Inputs and kernels are transformed to values at 36 points, where the convolution is a product for
+//! each point. A third transform computes the outputs. The transforms run on several tiles of a row at the same time. Outputs differ from
+//! sums over taps in the last bits only, by about 1e-6 of the largest.
 
 mod outputs;
 mod transforms;
@@ -21,31 +21,31 @@ use transforms::{Factors, input_points, kernel_points, load, store};
 
 /// Outputs of a tile along each axis.
 const STEP: usize = 4;
-/// Inputs that a tile sees along each axis.
+/// Inputs of a tile along each axis.
 const SEEN: usize = 6;
 const POINTS: usize = SEEN * SEEN;
 /// Taps of a kernel along each axis.
 const TAPS: usize = 3;
 /// Output channels that are computed together.
 const TOGETHER: usize = 12;
-/// Tiles that are computed together, at most.
+/// The largest number of tiles that are computed together.
 const TILES: usize = 64;
-/// Numbers of a point's inputs that are computed together, at most: all points together stay in the cache.
+/// The largest number of values of a point's inputs that are computed together, so that all points together stay in the cache.
 const INPUTS: usize = 2048;
-/// Input channels below which the transforms cost more than they save.
+/// With fewer input channels, the transforms cost more than they save.
 const LEAST_CHANNELS: usize = 8;
 
-/// One convolution of this kind.
+/// A convolution by minimal filtering.
 #[derive(Debug)]
 pub(super) struct Winograd<'a> {
     shape: &'a ConvShape,
-    /// Rows and columns of tiles: as many as the outputs need that the pooling sees, columns rounded up to [`STEP`].
+    /// Rows and columns of tiles, enough for the outputs that pooling reads. Columns are rounded up to a multiple of [`STEP`].
     tiles: [usize; 2],
 }
 
 impl<'a> Winograd<'a> {
-    /// `None` in training, where other rounding would change the file that a seed gives; for small batches; for other kernels; and where
-    /// more than half of the tiles would be waste.
+    /// Returns `None` in training, where other rounding would change the file that a seed gives, for small batches, for other kernels, and
+    /// if more than half of the tiles would be waste.
     pub(super) fn of(shape: &'a ConvShape, epilogue: &Epilogue) -> Option<Self> {
         let fits = |window: &Placed| {
             [window.kernel, window.stride, window.dilation, window.before] == [3, 1, 1, 1]
@@ -64,7 +64,7 @@ impl<'a> Winograd<'a> {
         (computed <= 2 * seen(0) * seen(1)).then_some(Self { shape, tiles })
     }
 
-    /// As [`convolve`](super::convolve), without argmax.
+    /// Like [`convolve`](super::convolve), without argmax.
     pub(super) fn forward<T: Real>(&self, inputs: [&[T]; 3], epilogue: &Epilogue, y: &mut [T]) {
         let pool = epilogue.pool_first();
         match pool.as_ref().and_then(|pool| pool.shape.own()) {
@@ -74,7 +74,7 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// [`Winograd::forward`] with `HIGH` × `WIDE` outputs of a tile, after pooling where that comes first.
+    /// [`Winograd::forward`] with `HIGH` × `WIDE` outputs of a tile, after pooling if that comes first.
     fn run<T: Real, const HIGH: usize, const WIDE: usize>(
         &self,
         [x, weight, bias]: [&[T]; 3],
@@ -114,7 +114,8 @@ impl<'a> Winograd<'a> {
         });
     }
 
-    /// The outputs `z` [clips, out_channels, …] of some rows of tiles, in planes of this size; those of channels with a sign have it reversed.
+    /// Computes the outputs `z` [clips, out_channels, …] of some rows of tiles, in planes of size `size`. Outputs of channels with a true
+    /// `signs` entry are negated.
     fn convolve<T: Real, const HIGH: usize, const WIDE: usize>(
         &self,
         rows: Range<usize>,
@@ -125,7 +126,7 @@ impl<'a> Winograd<'a> {
     ) {
         let (shape, depth) = (self.shape, self.shape.in_channels);
         let columns = rows.len() * self.tiles[1];
-        // Registers reach beyond the last tile. What they find and leave there is in no output.
+        // Registers reach beyond the last tile. The values there are in no output.
         let all = x.len() / shape.in_size() * columns;
         let stride = all.next_multiple_of(LANES) + LANES;
         let mut seen = shape.memory.buffer(POINTS * depth * stride);
@@ -157,7 +158,8 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// The kernels [out_channels, in_channels, 3, 3] at the points: for each [`TOGETHER`] output channels [points, out_channels, in_channels].
+    /// Transforms the kernels [out_channels, in_channels, 3, 3] to the points: for each group of [`TOGETHER`] output channels [points,
+    /// out_channels, in_channels].
     fn weights<T: Real>(&self, weight: &[T]) -> Buffer<T> {
         let depth = self.shape.in_channels;
         let mut weights = self.shape.memory.buffer(self.shape.out_channels * depth * POINTS);
@@ -172,7 +174,7 @@ impl<'a> Winograd<'a> {
     }
 }
 
-/// What some rows of tiles see of `x` [clips, in_channels, …] at the points: [points, in_channels, stride].
+/// Transforms the inputs of some rows of tiles, from `x` [clips, in_channels, …], to the points: [points, in_channels, stride].
 struct Inputs<'a, T> {
     of: &'a Winograd<'a>,
     rows: Range<usize>,
@@ -190,7 +192,7 @@ impl<T: Real> WithSimd for Inputs<'_, T> {
         let (shape, factors) = (of.shape, Factors::new::<S, T>(simd));
         let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
         let columns = rows.len() * of.tiles[1];
-        // For each input of a tile's row, every fourth row of the image from each of four on, each with its tiles.
+        // For each of a tile's columns and each of four row phases (rows modulo four), the values of all tiles.
         let size = columns + of.tiles[1] + LANES;
         let mut phases = shape.memory.buffer(SEEN * STEP * size);
         for (i, plane) in x.chunks_exact(shape.in_plane()).enumerate() {
@@ -221,7 +223,8 @@ impl<T: Real> WithSimd for Inputs<'_, T> {
 }
 
 impl Winograd<'_> {
-    /// A plane of the image as the tiles see it: for input `b` of a tile's row, and row `a` of four, `size` numbers, one for each tile.
+    /// Splits a plane of the image by the tiles' inputs: `size` values, one for each tile, for column `b` of a tile and row phase `a` of
+    /// four.
     #[inline(always)]
     fn split_phases<T: Real>(&self, plane: &[T], rows: &Range<usize>, size: usize, phases: &mut [T]) {
         let [height, width] = self.shape.windows.map(|window| window.input);
@@ -237,7 +240,7 @@ impl Winograd<'_> {
             let [a, b, c, d] =
                 [&mut *first, &mut *second, &mut *third, &mut *fourth].map(|phase| &mut phase[at.clone()]);
             let (before, after) = (&mut before[at.clone()], &mut after[at]);
-            // The first row lies before the image.
+            // The first row is the padding before the image.
             let row = STEP * rows.start + number;
             if !(1..=height).contains(&row) {
                 for phase in [before, a, b, c, d, after] {
@@ -264,7 +267,7 @@ impl Winograd<'_> {
     }
 }
 
-/// The points [points, channels, depth] of some channels' kernels [channels, depth, 3, 3].
+/// Transforms some channels' kernels [channels, depth, 3, 3] to the points [points, channels, depth].
 struct Kernels<'a, T> {
     depth: usize,
     weight: &'a [T],
@@ -338,7 +341,7 @@ mod tests {
         ConvShape { batch, in_channels, out_channels, windows, training: false, memory: Memory::default() }
     }
 
-    /// The largest difference from the sums over taps, as a share of the largest of these.
+    /// Returns the largest difference from the sums over taps, as a share of the largest of these.
     fn difference<T: Real>(shape: &ConvShape, epilogue: &Epilogue) -> f64 {
         let x = numbers::<T>(shape.batch * shape.in_size(), 3);
         let weight = numbers(shape.out_channels * shape.depth(), 5);

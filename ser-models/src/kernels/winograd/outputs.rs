@@ -1,4 +1,4 @@
-//! From products at the points to outputs, and the largest of those that pooling sees together.
+//! The transform from products at the points to outputs, with the largest of the outputs that pooling reads together.
 
 use super::transforms::{Factors, load, output_points, store};
 use super::{SEEN, STEP, Winograd};
@@ -7,8 +7,8 @@ use crate::kernels::taps::LANES;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// The outputs of some channels from `first` on, from the products [points, channels, stride]. A tile gives `HIGH` rows and `WIDE` columns:
-/// all, or the largest of each few that lie together.
+/// Computes the outputs of some channels, beginning with channel `first`, from the products [points, channels, stride]. A tile gives `HIGH`
+/// rows and `WIDE` columns: all outputs, or the largest of each pooling window.
 pub(super) struct Outputs<'a, T, const HIGH: usize, const WIDE: usize> {
     pub(super) of: &'a Winograd<'a>,
     pub(super) rows: Range<usize>,
@@ -16,7 +16,7 @@ pub(super) struct Outputs<'a, T, const HIGH: usize, const WIDE: usize> {
     pub(super) products: &'a [T],
     pub(super) first: usize,
     pub(super) bias: &'a [T],
-    /// Whether a channel's outputs get the other sign.
+    /// Whether a channel's outputs are negated.
     pub(super) signs: &'a [bool],
     /// Rows and columns of a plane of `z` [clips, out_channels, rows, columns].
     pub(super) size: [usize; 2],
@@ -33,7 +33,7 @@ impl<T: Real, const HIGH: usize, const WIDE: usize> WithSimd for Outputs<'_, T, 
         let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
         let (tiles, columns) = (of.tiles[1], rows.len() * of.tiles[1]);
         let size = columns + LANES;
-        // For each output of a tile one number for each tile.
+        // For each output of a tile, one value for each tile.
         let mut outputs = shape.memory.buffer(HIGH * WIDE * size);
         for (clip, z) in z.chunks_exact_mut(shape.out_channels * height * width).enumerate() {
             let planes = z[first * height * width..].chunks_exact_mut(height * width);
@@ -86,7 +86,8 @@ impl<T: Real, const HIGH: usize, const WIDE: usize> WithSimd for Outputs<'_, T, 
     }
 }
 
-/// The first number of each line, the second of each, and so on. What lies behind them is in no window of pooling and stays.
+/// Interleaves lines: the first number of each line, then the second of each, and so on. Elements of `to` after them are in no pooling
+/// window and stay unchanged.
 #[inline(always)]
 fn interleave<T: Real, const WIDE: usize>(lines: [&[T]; WIDE], to: &mut [T]) {
     let tiles = lines[0].len();

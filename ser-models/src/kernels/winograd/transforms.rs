@@ -1,22 +1,22 @@
-//! The transforms of minimal filtering along one axis: of inputs and kernels to the points, and from products at the points to outputs.
+//! The transforms of minimal filtering along one axis: inputs and kernels to the points, and products at the points to outputs.
 
 use super::{SEEN, STEP, TAPS};
 use crate::kernels::Real;
 use pulp::Simd;
 
-/// The register that begins there.
+/// Returns the register that begins at `at`.
 #[inline(always)]
 pub(super) fn load<S: Simd, T: Real>(x: &[T], at: usize) -> T::Lanes<S> {
     T::lanes::<S>(&x[at..][..size_of::<T::Lanes<S>>() / size_of::<T>()])[0]
 }
 
-/// Sets the register that begins there.
+/// Sets the register that begins at `at`.
 #[inline(always)]
 pub(super) fn store<S: Simd, T: Real>(x: &mut [T], at: usize, value: T::Lanes<S>) {
     T::lanes_mut::<S>(&mut x[at..][..size_of::<T::Lanes<S>>() / size_of::<T>()])[0] = value;
 }
 
-/// Registers of what the transforms multiply with.
+/// Registers of the constants by which the transforms multiply.
 pub(super) struct Factors<L> {
     zero: L,
     pub(super) one: L,

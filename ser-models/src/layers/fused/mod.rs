@@ -1,8 +1,8 @@
-//! Convolutions and normalisations with what follows them, computed together.
+//! Convolutions and normalisations, computed together with the layers after them.
 //!
-//! ReLU, pooling and dropout work on a channel while it lies in the cache, only what the backward pass needs is kept, in
-//! memory that is used again at the next step, and batch normalisation folds into one multiplication in inference. Padding
-//! is set to zero before each convolution, so that it sees there what it sees beyond the end of an example alone.
+//! ReLU, pooling and dropout process a channel while it is in the cache. Only what the backward pass needs is kept, in memory that is
+//! reused in the next step. In inference batch normalisation is one multiplication and one addition. Padding is set to zero before each
+//! convolution, so that a convolution reads the same zeros there as beyond the end of an unpadded example.
 
 mod stage;
 
@@ -22,44 +22,44 @@ use stage::{Kind, Stage};
 pub(super) struct Fused {
     batch: usize,
     stages: Vec<Stage>,
-    /// The shape of an example that comes out, and the valid frames where examples are padded.
+    /// The output shape of an example, and the valid output frames if examples are padded.
     shape: Vec<usize>,
     lengths: Option<Vec<usize>>,
-    /// The valid frames that the first convolution sees, where examples are padded.
+    /// The valid frames of the first convolution's input, if examples are padded.
     masked: Option<Vec<usize>>,
-    /// Whether the channels are gone.
+    /// Whether the output is flattened and has no channels.
     is_flat: bool,
     /// The kind of the first layer, for errors.
     first: &'static str,
 }
 
-/// What the backward pass needs of the forward pass.
+/// Values of the forward pass that the backward pass needs.
 struct Saved<T: Real> {
-    /// What goes into each stage but the first.
+    /// The input of each stage except the first.
     inputs: Vec<Buffer<T>>,
-    /// Of each stage's epilogue.
+    /// The argmax of each stage's epilogue.
     argmax: Vec<Buffer<u8>>,
-    /// Of each stage that normalises.
+    /// The statistics of each stage that normalises.
     statistics: Vec<Option<Statistics>>,
 }
 
 impl Fused {
-    /// No layer yet, for this batch.
+    /// Starts without layers, for this batch.
     pub(super) fn new(x: &Padded) -> Self {
         let shape = x.dims().get(1..).unwrap_or_default().to_vec();
         let lengths = x.lengths().map(<[usize]>::to_vec);
         Self { batch: x.len(), stages: Vec::new(), shape, lengths, masked: None, is_flat: false, first: "" }
     }
 
-    /// One layer on its own that can be the first, whose input was checked.
+    /// Computes one layer alone. It must be able to be the first, and its input was checked.
     pub(super) fn single(layer: &dyn Layer, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         let mut fused = Self::new(x);
         fused.push(layer, mode)?;
         fused.forward(x, mode.is_training())
     }
 
-    /// Adds a layer at the end if it can be computed with those that are there, and draws its dropout mask as the layer
-    /// alone would. The first layer must be a convolution, or a normalisation in training.
+    /// Appends a layer if it can be computed with the present ones, and draws its dropout mask as the layer alone would. Returns whether it
+    /// was appended. The first layer must be a convolution, or a normalisation in training.
     pub(super) fn push(&mut self, layer: &dyn Layer, mode: &mut Mode<'_>) -> Result<bool, LayerError> {
         let output = layer.output_shape(&self.shape)?;
         let fusion = layer.fusion().0;
@@ -242,7 +242,7 @@ impl Fused {
         let (first, dy) = (elements(x)?, elements(&dy)?);
         let (first, last) = (first.slice::<T>()?, dy.slice::<T>()?);
         let mut dx = Vec::new();
-        // The gradient for what comes out of the stage at hand: of all stages but the last.
+        // The gradient for the output of the current stage; `None` for the last stage, whose gradient is `dy`.
         let mut outer: Option<Buffer<T>> = None;
         for (number, stage) in self.stages.iter().enumerate().rev() {
             let input = if number == 0 { first } else { &saved.inputs[number - 1] };
@@ -271,7 +271,7 @@ impl Fused {
     }
 }
 
-/// The frames of a shape: its last axis.
+/// Returns the frames of a shape: its last axis.
 fn last(shape: &[usize]) -> usize {
     shape.last().copied().unwrap_or(1)
 }

@@ -1,4 +1,4 @@
-//! A convolution or a batch normalisation with the steps after it, forwards and backwards.
+//! A convolution or a batch normalisation with the steps after it, forward and backward.
 
 use crate::kernels::{ConvShape, Epilogue, Norm, Real, Statistics, Valid, convolve, convolve_backward};
 use crate::layer::{LayerError, NormParameters, elements};
@@ -13,7 +13,7 @@ pub(super) struct Stage {
     pub(super) bias: Var,
     pub(super) epilogue: Epilogue,
     pub(super) memory: Memory,
-    /// Channels of an example that come out, and elements of each of them.
+    /// Channels of the output of an example, and elements of each channel.
     pub(super) channels: usize,
     pub(super) plane: usize,
 }
@@ -29,7 +29,7 @@ pub(super) enum Kind {
 }
 
 impl Stage {
-    /// What comes out, its argmax if there is room for it, and the statistics of a normalisation.
+    /// Writes the output, and its argmax if there is room for it. Returns the statistics of a normalisation.
     pub(super) fn forward<T: Real>(
         &self,
         batch: usize,
@@ -64,7 +64,8 @@ impl Stage {
         Norm { batch, channels, eps, statistics, epilogue: &self.epilogue, valid, memory: &self.memory }
     }
 
-    /// The gradients for weight and bias from `dy`, the gradient for what comes out; that for `x` is written to `dx`, if there is one.
+    /// Returns the gradients for weight and bias from `dy`, the gradient for the output. If `dx` exists, the gradient for `x` is written to
+    /// it.
     pub(super) fn backward<T: Real>(
         &self,
         batch: usize,

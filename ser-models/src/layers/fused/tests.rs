@@ -1,4 +1,4 @@
-//! Layers that are computed together against the same layers one by one.
+//! Tests of layers that are computed together against the same layers computed one by one.
 
 use super::*;
 use crate::layer::chain;
@@ -11,7 +11,7 @@ use candle_core::{DType, Device};
 
 type Build = fn(&mut Sequential, &Parameters) -> Result<(), LayerError>;
 
-/// Networks with every order of layers that is applied together, with their input shapes.
+/// Returns networks with every order of layers that can be computed together, with their input shapes.
 fn networks() -> Vec<(&'static [usize], Build)> {
     vec![
         (&[2, 7, 9], |net, parameters| {
@@ -83,7 +83,7 @@ fn network(shape: &[usize], build: Build) -> (Sequential, Parameters) {
     (net, parameters)
 }
 
-/// The layers of a network, each on its own.
+/// The layers of a network, each computed alone.
 #[derive(Debug)]
 struct OneByOne(Sequential);
 
@@ -119,7 +119,7 @@ fn close(a: &Tensor, b: &Tensor) -> bool {
         && values(a).iter().zip(values(b)).all(|(a, b)| (a - b).abs() < 1e-11 * b.abs().max(1.0))
 }
 
-/// Valid lengths for the networks that keep a time axis, and none.
+/// Returns valid lengths for networks that keep a time axis, and no lengths.
 fn all_lengths(shape: &[usize], batch: usize, flat: bool) -> Vec<Option<Vec<usize>>> {
     let frames = shape[shape.len() - 1];
     let some = (0..batch).map(|i| frames - (3 * i) % (frames - 1)).collect();

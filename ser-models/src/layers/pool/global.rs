@@ -42,7 +42,7 @@ fn global_shape(layer: &'static str, input: &[usize]) -> Result<Vec<usize>, Laye
     Ok(vec![input[0]])
 }
 
-/// One window over the whole of each channel.
+/// Pools with one window over the whole of each channel.
 fn global(layer: &'static str, kind: Kind, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
     let dims = x.dims().to_vec();
     let (batch, channels, frames) = (dims[0], dims[1], dims[dims.len() - 1]);

@@ -122,7 +122,7 @@ struct Pooling<const AXES: usize> {
     layer: &'static str,
     kind: Kind,
     windows: [Window; AXES],
-    /// Whether a window that sees padding at a clip's end takes the valid frames alone.
+    /// Whether a window that reads padding at a clip's end uses the valid frames only.
     valid_only: bool,
 }
 
@@ -214,7 +214,7 @@ impl<const AXES: usize> Pooling<AXES> {
     }
 }
 
-/// The valid frames of clips before and after windows that see padding.
+/// The valid frames of clips before and after windows that read padding.
 struct ValidFrames {
     columns: Placed,
     own: Vec<usize>,
@@ -222,8 +222,8 @@ struct ValidFrames {
 }
 
 impl ValidFrames {
-    /// Rescales the means of windows that see padding, or the gradients for them, to the valid frames, and sets outputs after the valid ones to
-    /// zero.
+    /// Rescales the means of windows that read padding, or the gradients for them, to the valid frames. Sets outputs after the valid frames
+    /// to zero.
     fn keep<T: Real>(&self, kind: Kind, values: &mut [T], dims: &[usize]) {
         fill_padding(values, dims, &self.after, T::ZERO);
         if kind == Kind::Max {
@@ -264,7 +264,7 @@ mod tests {
             && ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-13 * b.abs().max(1.0))
     }
 
-    /// A layer of either kind.
+    /// Makes a layer of either kind.
     fn layer<const AXES: usize>(pooling: Pooling<AXES>) -> Box<dyn Layer> {
         match pooling.kind {
             Kind::Max => Box::new(MaxPool(pooling)),

@@ -1,4 +1,4 @@
-//! A transformer block that is trained.
+//! A trainable transformer block.
 
 mod parts;
 
@@ -12,13 +12,13 @@ use crate::setting::Settings;
 use candle_core::Var;
 use parts::{Linear, Norm};
 
-/// A pre-norm transformer block as Whisper's encoder has it (Vaswani et al., *Attention is all you need*, 2017; Xiong et al., *On layer
+/// A pre-norm transformer block, as in Whisper's encoder (Vaswani et al., *Attention is all you need*, 2017; Xiong et al., *On layer
 /// normalization in the transformer architecture*, 2020):
 ///
 /// `x += out(attention(norm(x)))`, then `x += fc2(gelu(fc1(norm(x))))`, with attention of the frames of a clip to each other, and GELU in
 /// its exact form.
 ///
-/// Input and output [batch, time, width]. The valid frames attend to each other alone; what comes out of padding is zero.
+/// Input and output [batch, time, width]. The valid frames attend only to each other, and the output for padding is zero.
 #[derive(Debug)]
 pub struct TransformerBlock {
     parts: Parts,
@@ -27,7 +27,7 @@ pub struct TransformerBlock {
     memory: Memory,
 }
 
-/// What has weights. Clones share them.
+/// The parts with weights. Clones share them.
 #[derive(Debug, Clone)]
 struct Parts {
     attention_norm: Norm,
@@ -88,7 +88,7 @@ impl TransformerBlock {
         let hidden = parts.fc1.forward(&parts.norm.forward(&middle)?)?;
         let y = sum(parts.fc2.forward(&gelu(&hidden))?, &middle);
         let output = x.with_values(tensor(valid.unpack(&y), (batch, time, width))?);
-        // What is cheap, normalisations, shares of attention and GELU, is computed again.
+        // Normalisations, attention weights and GELU are cheap, so the backward pass computes them again.
         Ok(Forward::of(mode.is_training(), output, move |dy, input_wanted, gradients| {
             let dy = valid.pack::<T>(elements(&dy.contiguous()?)?.slice()?);
             let mut dhidden = parts.fc2.backward(&gelu(&hidden), &dy, gradients)?;
@@ -116,7 +116,7 @@ fn sum<T: Real>(mut a: Vec<T>, b: &[T]) -> Vec<T> {
     a
 }
 
-/// Which frames of a batch [batch, time, width] are valid.
+/// The valid frames of a batch [batch, time, width].
 struct Valid {
     time: usize,
     width: usize,
@@ -124,13 +124,13 @@ struct Valid {
 }
 
 impl Valid {
-    /// The valid frames of all clips after one another.
+    /// Returns the valid frames of all clips, one after another.
     fn pack<T: Real>(&self, padded: &[T]) -> Vec<T> {
         let clips = padded.chunks_exact(self.time * self.width).zip(&self.lengths);
         clips.flat_map(|(clip, length)| &clip[..length * self.width]).copied().collect()
     }
 
-    /// The batch of these frames, with zeros as padding.
+    /// Returns the batch of these frames, with zeros as padding.
     fn unpack<T: Real>(&self, mut packed: &[T]) -> Vec<T> {
         let mut padded = vec![T::ZERO; self.lengths.len() * self.time * self.width];
         for (clip, length) in padded.chunks_exact_mut(self.time * self.width).zip(&self.lengths) {
@@ -172,7 +172,7 @@ mod tests {
     use crate::layers::gradient_check::{answer, check_layer, difference, input, padded, variable};
     use candle_core::DType;
 
-    /// With biases and weights of normalisation that are not what they start as.
+    /// Makes a block whose biases and normalisation weights differ from their initial values.
     fn block(width: usize, heads: usize, hidden: usize) -> TransformerBlock {
         let parameters = Parameters::new(3, DType::F64);
         let scope = parameters.scope("block");

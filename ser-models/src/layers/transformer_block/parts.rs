@@ -1,4 +1,4 @@
-//! Products and normalisation of rows, the parts of a transformer block with weights.
+//! Matrix products and normalisation of rows, the parts of a transformer block with weights.
 
 use super::Init;
 use crate::kernels::{LayerNorm, Matrix, Real, add_to_rows, column_sums, matmul_parallel};
@@ -53,7 +53,7 @@ impl Linear {
         Ok(y)
     }
 
-    /// Adds the gradients for the weights, and gives that for `x`.
+    /// Adds the gradients for the weights to `gradients`, and returns that for `x`.
     pub(super) fn backward<T: Real>(
         &self,
         x: &[T],
@@ -95,7 +95,7 @@ impl Norm {
         Ok(LayerNorm { weight: weight.slice()?, bias: bias.slice()?, eps: EPS }.forward(x))
     }
 
-    /// Adds the gradients for the weights, and turns `dy` into that for `x`.
+    /// Adds the gradients for the weights to `gradients`, and replaces `dy` by the gradient for `x`.
     pub(super) fn backward<T: Real>(
         &self,
         x: &[T],

@@ -10,7 +10,7 @@ use ser_features::{
 /// Number of cues.
 pub const CUES: usize = 8;
 
-/// The rate in Hz at which cues are taken: all that telephones carry.
+/// The sample rate in Hz at which cues are computed. It covers everything that telephones transmit.
 pub(super) const RATE: u32 = 8_000;
 
 /// Samples from one frame of the pitch to the next: 20 ms.
@@ -22,7 +22,7 @@ pub(super) const HOP: usize = 80;
 /// Bands of the mel spectrogram.
 const BANDS: usize = 20;
 
-/// Frames this far below the loudest, in dB, hold no sound.
+/// Frames this far below the loudest, in dB, have no sound.
 const QUIET_DB: f32 = 35.0;
 
 /// Plan of the features from which [`SpeechDetector`](super::SpeechDetector) estimates whether a sound is speech. The ideas are those of Scheirer
@@ -45,7 +45,7 @@ pub struct SpeechCues {
     minimum: usize,
 }
 
-/// The input of the cues: powers [BANDS, frames] 10 ms apart, and the pitch of every other frame in Hz.
+/// The input of the cues: powers [BANDS, frames] 10 ms apart, and the pitch in Hz of every other frame.
 #[derive(Debug)]
 pub(crate) struct CueFrames {
     pub(super) bands: Array2<f32>,
@@ -53,7 +53,7 @@ pub(crate) struct CueFrames {
 }
 
 impl SpeechCues {
-    /// Plans the transforms for sound at `sample_rate` Hz, within [`SAMPLE_RATES`](ser_features::SAMPLE_RATES).
+    /// Plans the transforms for audio at `sample_rate` Hz, within [`SAMPLE_RATES`](ser_features::SAMPLE_RATES).
     ///
     /// # Errors
     /// [`SignalError::SampleRate`] for any other rate.
@@ -85,11 +85,11 @@ impl SpeechCues {
                 minimum,
             })
         };
-        // No rate within the range gives a plan that cannot be made.
+        // The plan is valid at every supported rate.
         plan().map_err(|_| refused)
     }
 
-    /// The cues of samples, mono at the plan's rate and 0.25 s or more.
+    /// Returns the cues of samples, mono at the plan's rate and 0.25 s or more.
     ///
     /// # Errors
     /// If the samples are not finite or shorter than [`MIN_SPEECH_SECONDS`].
@@ -100,7 +100,7 @@ impl SpeechCues {
         Ok(self.frames(samples)?.cues())
     }
 
-    /// The frames of one or more samples. The first frame is centred on the first sample.
+    /// Returns the frames of one or more samples. The first frame is centred on the first sample.
     pub(super) fn frames(&mut self, samples: &[f32]) -> Result<CueFrames, SignalError> {
         let samples = self.resampler.process(samples)?;
         let bands = self.mel.process(&samples)?;
@@ -109,7 +109,7 @@ impl SpeechCues {
 }
 
 impl CueFrames {
-    /// Their cues.
+    /// Computes the cues of the frames.
     pub(super) fn cues(mut self) -> [f32; CUES] {
         let Self { bands, pitch } = &mut self;
         let level = bands.sum_axis(Axis(0)).mapv(|power| 10.0 * power.max(1e-20).log10());
@@ -127,7 +127,7 @@ impl CueFrames {
     }
 }
 
-/// Shares of steady and of gliding pitch among the frames that sound, and the deviation of both.
+/// Returns the shares of steady and of gliding pitch among the frames with sound, and the deviation of the pitch in both.
 fn pitch_cues(pitch: &[f32], sounds: impl Fn(usize) -> bool) -> [f32; 3] {
     let (mut frames, mut steady, mut gliding, mut kept) = (0.0f32, 0.0, 0.0, Vec::new());
     for t in 1..pitch.len() {
@@ -146,7 +146,7 @@ fn pitch_cues(pitch: &[f32], sounds: impl Fn(usize) -> bool) -> [f32; 3] {
     [steady / frames, gliding / frames, deviation]
 }
 
-/// The share of the envelope's variance between 2 and 8 Hz.
+/// Returns the share of the envelope's variance between 2 and 8 Hz.
 fn syllables(envelope: ArrayView1<'_, f32>) -> f32 {
     let n = envelope.len();
     let mean = envelope.mean().unwrap_or(0.0);
@@ -166,11 +166,11 @@ fn syllables(envelope: ArrayView1<'_, f32>) -> f32 {
         }
         re * re + im * im
     };
-    // Each of these lines has a twin among the negative frequencies; Parseval.
+    // Parseval: each of these frequencies has a counterpart of the same power among the negative ones.
     2.0 * (lowest..=highest.min(n / 2)).map(power_of).sum::<f32>() / total
 }
 
-/// Change from frame to frame, deviation over time, and deviation of the mean over the bands, each frame's mean level left out.
+/// Returns change from frame to frame, deviation over time, and deviation of the mean over the bands, without each frame's mean level.
 fn spectrum_cues(bands: &Array2<f32>, sounding: &[usize]) -> [f32; 3] {
     let mut shapes = bands.select(Axis(1), sounding);
     for mut frame in shapes.columns_mut() {

@@ -34,7 +34,7 @@ pub struct SpeechDetector {
 }
 
 impl SpeechDetector {
-    /// Plans the transforms for sound at `sample_rate` Hz, within [`SAMPLE_RATES`](ser_features::SAMPLE_RATES).
+    /// Plans the transforms for audio at `sample_rate` Hz, within [`SAMPLE_RATES`](ser_features::SAMPLE_RATES).
     ///
     /// # Errors
     /// [`SignalError::SampleRate`] for any other rate.
@@ -42,7 +42,7 @@ impl SpeechDetector {
         Ok(Self { cues: SpeechCues::new(sample_rate)? })
     }
 
-    /// The probability that samples, mono at the detector's rate and 0.25 s or more, hold speech.
+    /// Returns the probability that samples, mono at the detector's rate and 0.25 s or more, are speech.
     ///
     /// # Errors
     /// If the samples are empty, not finite, or shorter than [`MIN_SPEECH_SECONDS`](ser_features::MIN_SPEECH_SECONDS).
@@ -50,24 +50,24 @@ impl SpeechDetector {
         Ok(probability(&self.cues.of(samples)?))
     }
 
-    /// What the sound is like if it is no speech; `None` if it is.
+    /// Returns the kind of sound if it is not speech, or `None` if it is.
     pub(crate) fn refuse(&mut self, samples: &[f32]) -> Result<Option<NotSpeech>, SignalError> {
         Ok(verdict(&self.cues.of(samples)?))
     }
 
-    /// Like `refuse`, for one or more frames.
+    /// Like [`SpeechDetector::refuse`], for one or more frames.
     pub(super) fn judge(frames: CueFrames) -> Option<NotSpeech> {
         verdict(&frames.cues())
     }
 }
 
 fn verdict(cues: &[f32; CUES]) -> Option<NotSpeech> {
-    // Half of the frames that sound have a pitch which hardly moves.
+    // Half of the frames with sound have a nearly constant pitch.
     let like = if cues[0] >= 0.5 { NotSpeech::Tones } else { NotSpeech::Noise };
     (probability(cues) < THRESHOLD).then_some(like)
 }
 
-/// Sound below this probability is refused.
+/// Sound with a lower probability is rejected.
 const THRESHOLD: f32 = 0.15;
 
 /// The regression: an intercept, and for each cue its weight and the weight of its square.
@@ -82,7 +82,7 @@ const WEIGHTS: [(f32, f32); CUES] = [
     (1.1349, -0.8652),
     (-1.9135, -1.6577),
 ];
-/// Means and standard deviations of the cues, which are standardised first, and cut to ±3.
+/// Means and standard deviations by which the cues are standardised. Standardised cues are clamped to ±3.
 const SCALES: [(f32, f32); CUES] = [
     (0.3999, 0.3078),
     (0.3503, 0.2753),

@@ -1,4 +1,4 @@
-//! Detection of speech in the windows of a stream. Windows overlap; the frames that they share are computed once.
+//! Detection of speech in the windows of a stream. Frames that overlapping windows share are computed once.
 
 use super::cues::{CueFrames, HOP, PITCH_HOP, RATE};
 use super::detector::{NotSpeech, SpeechDetector};
@@ -46,8 +46,8 @@ impl SpeechStream {
         self.rest = None;
     }
 
-    /// Makes the frames of all parts that are whole, and of the rest with `all`. `for_each` does the work for each of many pieces, with a
-    /// detector for the stream's rate; its results are in the order of the pieces.
+    /// Computes the frames of all complete parts, and also of the rest if `all` is true. `for_each` computes the frames of several pieces
+    /// with a detector for the stream's rate, and returns them in the order of the pieces.
     ///
     /// # Errors
     /// If a sample is not finite.
@@ -73,7 +73,7 @@ impl SpeechStream {
         Ok(())
     }
 
-    /// Whether all frames of a window that ends at this second can be made although the stream continues.
+    /// Whether all frames of a window that ends at this second can be computed before the stream continues.
     pub(crate) fn is_whole_until(&self, seconds: f64) -> bool {
         let end = self.start + self.samples.len();
         let parts = end.saturating_sub(self.around()) / self.length();
@@ -87,8 +87,8 @@ impl SpeechStream {
         }
     }
 
-    /// What the sound of a window is like, from one second to another, if it is no speech; `None` if it is, or too short to tell. Its frames
-    /// were made.
+    /// Returns the kind of sound in a window, from one second to another, if it is not speech. Returns `None` if it is speech or too short
+    /// for a decision. The window's frames must have been computed.
     pub(crate) fn refuse(&self, (start, end): (f64, f64)) -> Option<NotSpeech> {
         let rate = f64::from(RATE) / PITCH_HOP as f64;
         let frames = (start * rate).ceil() as usize..((end - BEHIND).max(start) * rate).ceil() as usize;
@@ -102,7 +102,8 @@ impl SpeechStream {
         SpeechDetector::judge(CueFrames { bands, pitch })
     }
 
-    /// The parts that pitch frames of the stream lie in, each with those that lie in it, counted from its start.
+    /// Returns the parts that overlap a range of pitch frames of the stream, each with the range of its own frames, counted from the part's
+    /// start.
     fn overlapping(&self, frames: &Range<usize>) -> impl Iterator<Item = (&CueFrames, Range<usize>)> {
         const FRAMES: usize = PART * RATE as usize / PITCH_HOP;
         let frames = frames.clone();
@@ -113,12 +114,12 @@ impl SpeechStream {
         })
     }
 
-    /// Samples of a part.
+    /// Length of a part in samples.
     fn length(&self) -> usize {
         PART * self.sample_rate as usize
     }
 
-    /// Samples around a part.
+    /// Length of the context before and after a part in samples.
     fn around(&self) -> usize {
         (AROUND as f64 / f64::from(RATE) * f64::from(self.sample_rate)).round() as usize
     }
@@ -132,7 +133,7 @@ impl SpeechStream {
     }
 }
 
-/// Bands have two frames for each of the pitch.
+/// Returns the range of the bands' frames, which are twice as many as those of the pitch.
 fn doubled(pitch: &Range<usize>, columns: usize) -> Range<usize> {
     let twice = PITCH_HOP / HOP;
     pitch.start * twice..(pitch.end * twice).min(columns)
@@ -141,12 +142,12 @@ fn doubled(pitch: &Range<usize>, columns: usize) -> Range<usize> {
 /// The samples of a part and of its context.
 pub(crate) struct Piece<'a> {
     samples: &'a [f32],
-    /// Samples at [`RATE`] before the part.
+    /// Samples at [`RATE`] in the context before the part.
     before: usize,
 }
 
 impl Piece<'_> {
-    /// The frames whose centre lies in the part.
+    /// Computes the frames whose centre is in the part.
     ///
     /// # Errors
     /// If a sample is not finite.
@@ -165,7 +166,7 @@ impl Piece<'_> {
 mod tests {
     use super::*;
 
-    /// The clip of the examples again and again, with tones between.
+    /// The example clip, repeated with tones in between.
     fn sound() -> Vec<f32> {
         let (clip, _) = include_bytes!("../../../../examples/assets/sample.wav")[44..].as_chunks();
         let clip: Vec<f32> = clip.iter().map(|&b| f32::from(i16::from_le_bytes(b)) / 32_768.0).collect();

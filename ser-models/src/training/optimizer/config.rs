@@ -16,22 +16,23 @@ pub enum Framework {
     Keras,
 }
 
-/// An optimiser and its settings, all but the learning rate.
+/// An optimiser and its settings without the learning rate.
 ///
-/// With gradient g, weight w, learning rate η and decay λ; weight decay is added to the gradient (`g += λ · w`) except in AdamW.
+/// In the formulas, g is the gradient, w a weight, η the learning rate and λ the weight decay. Weight decay is added to the gradient (`g +=
+/// λ · w`) except in AdamW.
 ///
 /// Settings that a file leaves out have PyTorch's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum OptimizerConfig {
-    /// `b = momentum · b + g; w −= η · b`, or `w −= η · (g + momentum · b)` by Nesterov. Keras's is the same while the
+    /// `b = momentum · b + g; w −= η · b`, or `w −= η · (g + momentum · b)` with Nesterov momentum. Keras's form is the same while the
     /// learning rate is constant.
     Sgd {
         /// 0 or more and below 1.
         #[serde(default)]
         momentum: f64,
-        /// Whether to look ahead as Nesterov.
+        /// Whether to use Nesterov momentum.
         #[serde(default)]
         nesterov: bool,
         /// 0 or more.
@@ -90,7 +91,7 @@ pub enum OptimizerConfig {
         /// 0 or more.
         #[serde(default)]
         weight_decay: f64,
-        /// Decides the place of eps, and what momentum accumulates.
+        /// Decides the place of eps, and whether momentum accumulates gradients or steps.
         #[serde(default)]
         framework: Framework,
     },
@@ -120,11 +121,11 @@ mod defaults {
 }
 
 impl OptimizerConfig {
-    /// The names that [`OptimizerConfig::named`] knows.
+    /// The names that [`OptimizerConfig::named`] accepts.
     pub const NAMES: [&'static str; 6] = ["sgd", "adam", "adam-keras", "adamw", "rmsprop", "rmsprop-keras"];
 
-    /// A ready optimiser by its name, one of [`OptimizerConfig::NAMES`]: with the defaults of PyTorch or Keras, `sgd` with momentum
-    /// 0.9, `adamw` with decay 0.01.
+    /// Returns an optimiser by its name, one of [`OptimizerConfig::NAMES`], with the defaults of PyTorch or Keras. `sgd` has momentum 0.9,
+    /// `adamw` decay 0.01.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "sgd" => Self::sgd(),

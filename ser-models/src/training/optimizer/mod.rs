@@ -26,12 +26,12 @@ pub struct Optimizer {
     slots: Vec<Slot>,
 }
 
-/// A variable with its name and two running values for each of its elements.
+/// A variable with its name and two state values for each of its elements.
 #[derive(Debug, Clone)]
 struct Slot {
     name: String,
     var: Var,
-    /// The learning rate is multiplied by it.
+    /// The factor of this variable's learning rate to the common one.
     factor: f64,
     running: [Vec<f32>; 2],
 }
@@ -45,8 +45,8 @@ impl Optimizer {
         Self { config, learning_rate, steps: 0, slots }
     }
 
-    /// Gives the parameters whose names begin with a key of `rates` learning rates of their own, which follow changes of the common one. The
-    /// longest such key counts.
+    /// Sets learning rates of the parameters whose names begin with a key of `rates`. The longest matching key applies. These rates follow
+    /// changes of the common one in proportion.
     ///
     /// # Errors
     /// If no parameter's name begins with a key.
@@ -69,12 +69,12 @@ impl Optimizer {
         self.steps
     }
 
-    /// The running values with the names of their parameters.
+    /// The state values with the names of their parameters.
     pub(crate) fn running(&self) -> impl Iterator<Item = (&str, &[Vec<f32>; 2])> {
         self.slots.iter().map(|slot| (&*slot.name, &slot.running))
     }
 
-    /// Takes over steps and running values; `find` gives the values of a parameter and slot, of the given length.
+    /// Restores the number of steps and the state values. `find` returns the values of a parameter and slot, of the given length.
     pub(crate) fn restore<E>(
         &mut self,
         steps: u64,
@@ -90,7 +90,7 @@ impl Optimizer {
     }
 }
 
-/// Checks the settings of an optimiser with its learning rate.
+/// Checks the settings of an optimiser and its learning rate.
 pub(super) fn check(config: &OptimizerConfig, learning_rate: f64) -> Checked {
     TRAINING.positive("learning_rate", learning_rate)?;
     config.check()
@@ -103,7 +103,7 @@ impl Slot {
     }
 }
 
-/// An optimiser's settings with its learning rate, as `candle_nn::Optimizer` takes them.
+/// An optimiser's settings with its learning rate, in the form that `candle_nn::Optimizer` takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OptimizerParams {
     /// The optimiser and its settings.
@@ -115,7 +115,7 @@ pub struct OptimizerParams {
 impl candle_nn::Optimizer for Optimizer {
     type Config = OptimizerParams;
 
-    /// A fresh optimiser for these variables.
+    /// Makes an optimiser for these variables, before its first step.
     ///
     /// # Errors
     /// If a setting or the learning rate is out of its range.
@@ -126,7 +126,7 @@ impl candle_nn::Optimizer for Optimizer {
         Ok(Self { config, learning_rate, steps: 0, slots })
     }
 
-    /// Moves every variable that has a gradient one step.
+    /// Updates every variable that has a gradient.
     ///
     /// # Errors
     /// If the tensors are not of `f32` or do not lie in CPU memory.
@@ -150,10 +150,10 @@ impl candle_nn::Optimizer for Optimizer {
     }
 }
 
-/// A step on one parameter, where it lies.
+/// Updates one parameter in place.
 struct Move<'a> {
     update: Update,
-    /// Its two running values for each weight.
+    /// The two state values for each weight.
     slots: Mutex<(&'a mut [f32], &'a mut [f32])>,
 }
 
@@ -257,7 +257,7 @@ mod tests {
             vars.map(|var| var.to_vec1::<f32>().unwrap())
         };
         let own = moved(&[("block", 1e-3), ("block_2", 2e-3)], 1e-2);
-        // 1e-3 is a tenth of the common rate and 2e-3 a fifth: such rates alone move the same weights as far.
+        // 1e-3 is a tenth of the common rate and 2e-3 a fifth. With these as common rates the weights move as far.
         assert_eq!(own[0], moved(&[], 1e-3)[0]);
         assert_eq!(own[1], moved(&[], 2e-3)[1]);
         assert_eq!(own[2], moved(&[], 1e-2)[2]);

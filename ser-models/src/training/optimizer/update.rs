@@ -2,7 +2,7 @@
 
 use super::config::{Framework, OptimizerConfig};
 
-/// The numbers of one step, in the precision of the weights.
+/// The constants of one step, in the precision of the weights.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Update {
     Sgd { rate: f32, momentum: f32, nesterov: bool, decay: f32 },
@@ -11,7 +11,7 @@ pub(super) enum Update {
 }
 
 impl Update {
-    /// The numbers of a step, the first of which is step 1.
+    /// Computes the constants of step `step`. The first is step 1.
     pub(super) fn new(config: &OptimizerConfig, step: u64, learning_rate: f64) -> Self {
         let adam = |beta1: f64, beta2: f64, eps: f64, framework, decay: f64, shrink: f64| {
             let step = step.min(i32::MAX as u64) as i32;
@@ -51,7 +51,7 @@ impl Update {
         }
     }
 
-    /// Moves weights by their gradient and their two running values.
+    /// Updates weights by their gradient and their two state values.
     pub(super) fn apply(&self, weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
         let state = first.iter_mut().zip(second);
         for ((w, g), (a, b)) in weights.iter_mut().zip(gradient).zip(state) {
