@@ -48,7 +48,6 @@ pub struct SpectralBandwidth(pub(crate) Measured<Bandwidth>);
 #[derive(Debug, Clone)]
 pub(crate) struct Bandwidth {
     frequencies: Frequencies,
-    nyquist: f64,
     p: f64,
     norm: bool,
 }
@@ -56,14 +55,24 @@ pub(crate) struct Bandwidth {
 impl Measure for Bandwidth {
     fn of(&self, frame: &[f32]) -> f32 {
         let (mass, centroid) = self.frequencies.mass_and_centroid(frame);
-        // In parts of the highest frequency, no power can overflow.
-        let deviation = |bin: usize| (self.frequencies.hz(bin) - centroid).abs() / self.nyquist;
+        let deviation = |bin: usize| (self.frequencies.hz(bin) - centroid).abs();
         let sum = |raised: &dyn Fn(f64) -> f64| -> f64 {
-            frame.iter().enumerate().map(|(bin, &x)| f64::from(x) * raised(deviation(bin))).sum()
+            let sum: f64 =
+                frame.iter().enumerate().map(|(bin, &x)| f64::from(x) * raised(deviation(bin))).sum();
+            if self.norm { sum / mass } else { sum }
         };
-        let sum = if self.p == 2.0 { sum(&|d| d * d) } else { sum(&|d| d.powf(self.p)) };
-        let sum = if self.norm { sum / mass } else { sum };
-        (sum.powf(self.p.recip()) * self.nyquist) as f32
+        let width = if self.p == 2.0 {
+            sum(&|d| d * d).sqrt()
+        } else {
+            // In parts of the largest deviation, no power overflows and the largest one does not vanish.
+            let bins = frame.iter().enumerate().filter(|(_, x)| **x > 0.0);
+            let largest = bins.fold(0.0, |largest: f64, (bin, _)| largest.max(deviation(bin)));
+            if largest == 0.0 {
+                return 0.0;
+            }
+            sum(&|d| (d / largest).min(1.0).powf(self.p)).powf(self.p.recip()) * largest
+        };
+        width as f32
     }
 }
 
@@ -76,7 +85,7 @@ impl SpectralBandwidth {
         let BandwidthConfig { sample_rate, p, norm, .. } = config;
         let frequencies = Frequencies::new(sample_rate, &config.stft)?;
         ConfigError::require(p >= 1.0 && p.is_finite(), "p", "finite and 1 or more", p)?;
-        let bandwidth = Bandwidth { frequencies, nyquist: f64::from(sample_rate) / 2.0, p, norm };
+        let bandwidth = Bandwidth { frequencies, p, norm };
         Ok(Self(Measured::new(config.stft, bandwidth)?))
     }
 }
@@ -98,10 +107,22 @@ mod tests {
 
     #[test]
     fn two_equal_masses_lie_as_far_from_their_centre_for_any_power() {
-        for p in [1.0, 2.0, 3.5, 200.0] {
+        for p in [1.0, 2.0, 3.5, 200.0, 1e30, 1e300] {
             assert!((bandwidth(p, true) - 100.0).abs() < 1e-4, "{p}");
         }
         assert!((bandwidth(1.0, false) - 800.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_large_power_gives_the_largest_deviation_of_a_bin_that_is_not_silent() {
+        // 44,100 Hz over 49 samples: the highest bin lies above half of the sample rate by rounding.
+        let stft = StftConfig { n_fft: 49, hop_length: 2, ..Default::default() };
+        let config = BandwidthConfig { sample_rate: 44_100, stft, p: 1e300, norm: false };
+        let mut bandwidth = SpectralBandwidth::new(config).unwrap();
+        let mut magnitude = ndarray::Array2::zeros((25, 2));
+        (magnitude[[0, 0]], magnitude[[8, 0]]) = (3.0, 1.0);
+        let got = bandwidth.process_magnitude(magnitude.view()).unwrap();
+        assert_eq!(got, array![5_400.0, 0.0]);
     }
 
     #[test]
