@@ -57,6 +57,26 @@ fn assert_reads_back(catalog: &Catalog) {
 }
 
 #[test]
+fn a_name_may_begin_with_a_byte_order_mark() {
+    for name in ["\u{feff}Up", "\u{feff}", "\u{feff}\u{feff}"] {
+        let row = format!(r#"{{"name": "{name}", "artist": "A", "energy": 0.5}}"#);
+        let catalog = Catalog::from_bytes(format!("[{row},{row}]")).unwrap();
+        assert_eq!(catalog.songs()[0].name, name);
+        assert_reads_back(&catalog);
+    }
+}
+
+#[test]
+fn extra_columns_may_differ_in_the_case_of_a_letter_beyond_ascii() {
+    let catalog =
+        Catalog::from_bytes("name,artist,energy,École,école,\u{212a}ey,key\nA,B,0.5,x,y,z,3\n").unwrap();
+    let song = &catalog.songs()[0];
+    assert_eq!((&song.extra["École"], &song.extra["école"], &song.extra["\u{212a}ey"]), ("x", "y", "z"));
+    assert_eq!(song.key, Some(3));
+    assert_reads_back(&catalog);
+}
+
+#[test]
 fn of_two_headers_for_a_column_the_name_that_is_written_wins() {
     let catalog = Catalog::from_bytes("name,artist,energ$y,Energy,Path,file\nA,B,0.8,0.1,,a.wav\n").unwrap();
     let song = &catalog.songs()[0];

@@ -215,7 +215,7 @@ impl Objects {
             return *place;
         }
         let next = self.headers.len();
-        let place = *self.places.entry(name.trim().to_lowercase()).or_insert(next);
+        let place = *self.places.entry(name.trim().to_ascii_lowercase()).or_insert(next);
         self.places.insert(name.clone(), place);
         if place == next {
             self.headers.push(name);

@@ -158,8 +158,8 @@ impl Catalog {
         &self.notes
     }
 
-    /// Writes a file: [`Catalog::open`] reads the same songs back. The name's extension decides the format: `.json`, `.jsonl` or
-    /// `.ndjson`, else CSV.
+    /// Writes a file: [`Catalog::open`] reads the same songs back, except from the empty file that a catalogue without songs makes as
+    /// `.jsonl` or `.ndjson`. The name's extension decides the format: `.json`, `.jsonl` or `.ndjson`, else CSV.
     ///
     /// A regular file holds its old content or the new content, never a part. A symbolic link is followed; a device or a
     /// pipe is written to.

@@ -118,6 +118,8 @@ impl<'t> Iterator for Chunks<'t> {
             outside = self.behind_closing(opening + 1);
         };
         self.start = end;
+        // A reader drops a byte order mark at its start, where a text may have that letter: it starts with the line end before it.
+        let start = start - 1;
         Some(Chunk { rows: rows(&self.text[start..end], self.separator), start })
     }
 }
@@ -177,18 +179,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn chunks_hold_the_same_rows_as_the_text(body in "[a,;\"\r\né]{0,60}", size in 1..20_usize) {
+        fn chunks_hold_the_same_rows_as_the_text(body in "[a,;\"\r\né\u{feff}]{0,60}", size in 1..20_usize) {
             let text = format!("name,artist,energy\n{body}");
             let table = Table::new(&text).unwrap();
             let (mut row, mut found) = (StringRecord::new(), Vec::new());
             for mut chunk in table.chunks(size) {
                 while let Some(place) = chunk.next(&mut row).unwrap() {
                     // From its place on, the text begins with the row.
-                    prop_assert_eq!(&read(rows(&text[place..], b','))[0], &row);
+                    prop_assert_eq!(&read(rows(&format!("\n{}", &text[place..]), b','))[0], &row);
                     found.push(row.clone());
                 }
             }
-            prop_assert_eq!(found, read(rows(&text[table.body..], b',')));
+            prop_assert_eq!(found, &read(rows(&text, b','))[1..]);
         }
     }
 
