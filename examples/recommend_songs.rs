@@ -1,7 +1,7 @@
 //! The main example: recognises the mood of a voice clip and recommends songs that suit it.
 
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -124,6 +124,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Some(path) = &arguments.playlist {
         let mut playlist = Playlist::new(format!("Songs for {}", recognition.label), &songs);
+        if let Some(folder) = arguments.catalog.catalog.as_deref().and_then(Path::parent) {
+            playlist.resolve_paths(std::path::absolute(Path::new(".").join(folder))?);
+        }
         find_music(arguments, &mut playlist)?;
         playlist.save(path)?;
     }

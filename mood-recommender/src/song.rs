@@ -72,7 +72,8 @@ pub struct Song {
     /// and [`Catalog::assign_moods`](crate::Catalog::assign_moods).
     #[serde(skip_serializing_if = "is_false")]
     pub mood_estimated: bool,
-    /// The file that holds the song.
+    /// The file that holds the song, or its address, as the catalogue has it: a relative path is mostly relative to the catalogue's
+    /// folder, see [`Playlist::resolve_paths`](crate::Playlist::resolve_paths).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<Box<str>>,
     /// The cells of columns that this crate does not know, by the column's name. Empty cells are left out.
@@ -117,7 +118,8 @@ impl Song {
     }
 
     /// The key that identifies the song in exclusions and profiles: its id, or `artist – name` if it has no id. Letters with accents
-    /// are in Unicode's composed form, as in catalogues.
+    /// are in Unicode's composed form, as in catalogues. Songs without an id whose artists and names differ can have the same key if
+    /// these hold ` – ` themselves.
     pub fn key(&self) -> Cow<'_, str> {
         if self.id.is_empty() {
             Cow::Owned(composed(&format!("{} – {}", self.artist, self.name)).into_owned())

@@ -117,6 +117,31 @@ fn jspf_and_csv_hold_the_same() {
     assert!(text.contains("\n\"Anna, \"\"B\"\"\",Two lines [31m,,,,https://"), "{text}");
 }
 
+#[test]
+fn addresses_stay_as_they_are_and_relative_paths_begin_with_the_folder() {
+    let songs = ["https://example.org/a%20b.mp3?x=1&y=2", "file:///home/me/a.mp3", "abba/w.mp3", "/m/x.mp3"]
+        .map(|path| Song { artist: "A".into(), path: Some(path.into()), ..Song::default() });
+    let mut list = Playlist::of_songs("Places", &songs);
+    list.resolve_paths("/music");
+    let of = |format| {
+        let mut bytes = Vec::new();
+        list.write_to(&mut bytes, format).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let m3u8 = of(PlaylistFormat::M3u8);
+    let places: Vec<&str> = m3u8.lines().filter(|line| !line.starts_with('#')).collect();
+    let addresses = ["https://example.org/a%20b.mp3?x=1&y=2", "file:///home/me/a.mp3"];
+    assert_eq!(places, [addresses[0], addresses[1], "/music/abba/w.mp3", "/m/x.mp3"]);
+    let json: serde_json::Value = serde_json::from_str(&of(PlaylistFormat::Jspf)).unwrap();
+    let places = [addresses[0], addresses[1], "file:///music/abba/w.mp3", "file:///m/x.mp3"];
+    for (track, place) in json["playlist"]["track"].as_array().unwrap().iter().zip(places) {
+        assert_eq!(track["location"][0], place);
+    }
+    let (xspf, csv) = (of(PlaylistFormat::Xspf), of(PlaylistFormat::Csv));
+    assert!(xspf.contains("<location>https://example.org/a%20b.mp3?x=1&amp;y=2</location>"), "{xspf}");
+    assert!(addresses.iter().all(|address| csv.contains(address)), "{csv}");
+}
+
 /// The bytes of a percent-encoded address.
 #[cfg(unix)]
 fn decoded(address: &str) -> Vec<u8> {

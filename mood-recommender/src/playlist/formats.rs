@@ -7,7 +7,7 @@ use std::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::json;
 
-use super::{Playlist, PlaylistEntry, PlaylistFormat};
+use super::{Playlist, PlaylistEntry, PlaylistFormat, is_address};
 use crate::formula::mark_formula;
 
 pub(super) fn write(list: &Playlist, writer: &mut dyn Write, format: PlaylistFormat) -> io::Result<()> {
@@ -46,7 +46,8 @@ fn m3u8(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
 /// The line of an entry's file in M3U8, or of its page. A path that a line of text cannot hold is written as an address.
 fn place(entry: &PlaylistEntry) -> Cow<'_, str> {
     let Some(path) = &entry.location else { return clean(&entry.link) };
-    let Some(text) = path.to_str().filter(|text| clean(text) == *text && text.trim() == *text) else {
+    let text = path.to_str().filter(|text| clean(text) == *text && text.trim() == *text);
+    let Some(text) = text.filter(|_| !is_address(path)) else {
         return address(entry).into();
     };
     // A line that begins with # is a comment, and players take what stands before a colon for the scheme of an address.
@@ -125,6 +126,9 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.')
 /// The address of an entry's file, or its page. A relative path makes a relative address. Names that are not UTF-8 keep their bytes.
 fn address(entry: &PlaylistEntry) -> String {
     let Some(path) = &entry.location else { return entry.link.clone() };
+    if is_address(path) {
+        return clean(&path.to_string_lossy()).into_owned();
+    }
     let separator = |byte: &u8| if cfg!(windows) && *byte == b'\\' { b'/' } else { *byte };
     let bytes: Vec<u8> = path.as_os_str().as_encoded_bytes().iter().map(separator).collect();
     let encoded = percent_encode(&bytes, PATH);

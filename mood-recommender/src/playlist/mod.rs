@@ -33,7 +33,8 @@ pub struct PlaylistEntry {
     pub album: String,
     /// The length in milliseconds.
     pub duration_ms: Option<u32>,
-    /// The file that plays it.
+    /// The file that plays it: a path, or an address such as `https://…` or `file://…`. Players take a relative path as relative to
+    /// the folder of the playlist: see [`Playlist::resolve_paths`].
     pub location: Option<PathBuf>,
     /// The page that plays it.
     pub link: String,
@@ -54,6 +55,16 @@ impl Playlist {
         Playlist { title: title.into(), entries: list.iter().map(entry).collect() }
     }
 
+    /// Puts a folder before all relative paths, so that players find the files whatever folder the playlist is in: the folder that the
+    /// paths are relative to, as an absolute path. For the songs of a catalogue this is mostly the catalogue's folder. Absolute paths and
+    /// addresses stay as they are.
+    pub fn resolve_paths(&mut self, folder: impl AsRef<Path>) {
+        let paths = self.entries.iter_mut().filter_map(|entry| entry.location.as_mut());
+        for path in paths.filter(|path| !is_address(path)) {
+            *path = folder.as_ref().join(&path);
+        }
+    }
+
     /// Writes a file in the format of its name's extension: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`. Links,
     /// devices and regular files are written as [`Catalog::save`](crate::Catalog::save) writes them.
     ///
@@ -69,7 +80,8 @@ impl Playlist {
     /// Writes to a writer.
     ///
     /// Control characters in texts are written as blanks, since no format has a place for them. A path that is not UTF-8, or holds control
-    /// characters or blanks at its ends, is written as an address in M3U8; CSV cannot hold it.
+    /// characters or blanks at its ends, is written as an address in M3U8, which players understand if the path is absolute. CSV cannot
+    /// hold such a path: what it holds does not lead to the file.
     ///
     /// # Errors
     /// Errors of the writer.
@@ -77,6 +89,17 @@ impl Playlist {
         formats::write(self, &mut writer, format)?;
         writer.flush()
     }
+}
+
+/// Whether a location is an address, which begins with a scheme and `://`, and no path.
+fn is_address(location: &Path) -> bool {
+    let scheme = location.to_str().and_then(|text| Some(text.split_once("://")?.0));
+    scheme.is_some_and(|scheme| {
+        // A single letter is a drive.
+        scheme.len() > 1
+            && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    })
 }
 
 impl From<&Song> for PlaylistEntry {
@@ -97,7 +120,8 @@ impl From<&Song> for PlaylistEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlaylistFormat {
-    /// Extended M3U in UTF-8, which nearly all players open.
+    /// Extended M3U in UTF-8, which nearly all players open. A file with the extension `.m3u` is in UTF-8 too: old players that
+    /// expect another encoding there misread letters beyond ASCII.
     M3u8,
     /// XML Shareable Playlist Format, version 1.
     Xspf,
