@@ -332,6 +332,10 @@ impl<'a> Printer<'a> {
             rows.write_record(first.into_iter().chain(answer).map(|cell| mark_formula(&cell).into_owned()))
         };
         let mut file = input.to_string();
+        // A spreadsheet would run the name as a formula, or a reader cut the blank: with `./` it is the same path and plain text.
+        if mark_formula(&file) != file || file.starts_with(char::is_whitespace) {
+            file.insert_str(0, "./");
+        }
         if std::io::stdout().is_terminal() {
             file = cli::printable(&file);
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::bail;
 use ser_data::{Clips, ClipsOptions, CorpusFormat, LabelMap, LabelSet, Manifest, Source};
 use ser_models::ConfusionMatrix;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::cli;
 use crate::speech::Labelling;
@@ -70,8 +71,9 @@ impl Truth {
                 bail!("{place}: mood must be one of {:?}, got {:?}", self.labels, row.label);
             };
             // A row names all recordings with this path or file name.
-            self.unanswered.insert(row.path.clone());
-            let known = self.moods.insert(row.path.clone(), Some(class)).flatten();
+            let recording = plain(&row.path);
+            self.unanswered.insert(recording.clone());
+            let known = self.moods.insert(recording, Some(class)).flatten();
             if let Some(known) = known.filter(|known| *known != class) {
                 let known = &self.labels[known];
                 bail!(
@@ -90,7 +92,7 @@ impl Truth {
         found.warnings.iter().for_each(|warning| cli::note(format_args!("warning: {warning}")));
         for clip in found.clips {
             let Some(class) = self.class_of(&clip.label, &options.label_map) else { continue };
-            let path = clip.file.to_string();
+            let path = plain(&clip.file.to_string());
             let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned());
             self.moods.insert(path, Some(class));
             let same = |known: &mut Option<usize>| *known = known.filter(|known| *known == class);
@@ -113,9 +115,10 @@ impl Truth {
 
     /// Counts an answer. The recording `file` is found in the source by this path, or by its file name.
     pub fn score(&mut self, file: &str, mood: &str) {
-        let name = Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
+        let path = plain(file);
+        let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned());
         let named = |name: &str| Some((name.to_owned(), *self.moods.get(name)?));
-        let (place, truth) = named(file).or_else(|| named(name.as_deref()?)).unwrap_or_default();
+        let (place, truth) = named(&path).or_else(|| named(name.as_deref()?)).unwrap_or_default();
         self.unanswered.remove(&place);
         match (truth, self.labels.iter().position(|label| label == mood)) {
             (Some(truth), Some(predicted)) => self.confusion.add(truth, predicted),
@@ -150,6 +153,13 @@ impl Truth {
     }
 }
 
+/// A path in one spelling: with `/`, without `./` at its start, and with composed accents. Tables that were made on Windows have `\`, files of
+/// macOS have accents as characters of their own.
+fn plain(path: &str) -> String {
+    let path = path.replace('\\', "/");
+    path.trim_start_matches("./").nfc().collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -176,6 +186,15 @@ mod tests {
             "{report}"
         );
         assert!(!report.contains("without an answer"), "{report}");
+    }
+
+    #[test]
+    fn a_path_may_be_written_in_several_ways() {
+        let mut truth = truth("file,mood\n./@x.wav,sad\na\\é.wav,calm\n").unwrap();
+        truth.score("@x.wav", "Sad");
+        truth.score("./a/e\u{301}.wav", "Calm");
+        assert_eq!((truth.confusion.accuracy(), truth.confusion.total()), (1.0, 2));
+        assert!(!truth.report().unwrap().contains("without an answer"));
     }
 
     #[test]

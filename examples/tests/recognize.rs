@@ -83,13 +83,25 @@ fn csv_has_a_header_and_a_row_for_each() {
 }
 
 #[test]
-fn csv_marks_names_that_spreadsheets_would_run() {
+fn csv_has_no_name_that_spreadsheets_would_run_and_is_a_table_of_labels() {
     let folder = TempDir::new().unwrap();
-    write_wav(&folder, "=1+1.wav", &clip());
-    let arguments = ["=1+1.wav", "--format", "csv"];
-    let output = Command::new(program("recognize")).current_dir(&folder).args(arguments).output().unwrap();
-    let table = text(&output.stdout);
-    assert!(table.lines().nth(1).is_some_and(|row| row.starts_with("'=1+1.wav,")), "{table}");
+    for name in ["=1+1.wav", "@home.wav", " blank.wav"] {
+        write_wav(&folder, name, &clip());
+    }
+    let run = |arguments: &[&str]| {
+        Command::new(program("recognize")).current_dir(&folder).args(arguments).output().unwrap()
+    };
+    let names = ["=1+1.wav", "@home.wav", " blank.wav"];
+    let table = text(&run(&[&names[..], &["--format", "csv"]].concat()).stdout);
+    let rows: Vec<&str> = table.lines().skip(1).collect();
+    assert!(names.iter().zip(&rows).all(|(name, row)| row.starts_with(&format!("./{name},"))), "{table}");
+    assert_eq!(rows.len(), 3, "{table}");
+    write(&folder, "answers.csv", &table);
+    let report = text(&run(&[&names[..], &["--labels", "answers.csv"]].concat()).stderr);
+    assert!(
+        report.contains("100.0") && !report.contains("not in") && !report.contains("without"),
+        "{report}"
+    );
 }
 
 #[test]
