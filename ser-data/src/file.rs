@@ -101,16 +101,20 @@ impl AudioFile {
 
     /// Decodes the file from its content in memory.
     pub(crate) fn decode(&self, bytes: &[u8], options: &AudioOptions) -> Result<Audio, AudioError> {
-        let name = match &self.source {
-            Source::Path(path) => path.as_path(),
-            Source::Entry { name, .. } => Path::new(name),
-        };
-        let extension = name.extension().and_then(|e| e.to_str());
-        let audio = Audio::decode_with(options, bytes, extension, &self.to_string())?;
+        let audio = Audio::decode_with(options, bytes, self.extension(), &self.to_string())?;
         match self.span {
             None => Ok(audio),
             Some(_) => self.part_of(&audio),
         }
+    }
+
+    /// The extension of the file's name, if it is UTF-8.
+    pub(crate) fn extension(&self) -> Option<&str> {
+        let name = match &self.source {
+            Source::Path(path) => path.as_path(),
+            Source::Entry { name, .. } => Path::new(name),
+        };
+        name.extension()?.to_str()
     }
 
     /// This part of the whole recording.

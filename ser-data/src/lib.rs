@@ -8,6 +8,7 @@ mod extract;
 mod file;
 mod identical;
 mod labels;
+mod names;
 mod span;
 mod split;
 

@@ -98,6 +98,26 @@ fn the_cache_gives_back_the_same_features() {
 }
 
 #[test]
+fn the_cache_knows_that_an_extension_helps_to_decode_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../audio/bare.mp3")).unwrap();
+    let [named, other] = ["a.mp3", "b.wav"].map(|name| {
+        let path = folder.path().join(name);
+        // In the middle of a frame.
+        fs::write(&path, &frames[50..]).unwrap();
+        AudioFile::new(path)
+    });
+    let config = ExtractConfig { cache: Some(folder.path().join("cache")), ..config() };
+    let refused =
+        || extract_all(std::slice::from_ref(&other), &config, |_| {}, |f| f).unwrap_err().to_string();
+    let before = refused();
+    for from_cache in [0, 1] {
+        assert_eq!(all(std::slice::from_ref(&named), &config).from_cache, from_cache);
+    }
+    assert_eq!(refused(), before);
+}
+
+#[test]
 fn a_truncated_clip_is_taken_only_by_those_who_allow_it() {
     let (folder, files) = clips(2);
     let cut = folder.path().join("01.wav");

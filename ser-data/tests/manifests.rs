@@ -5,7 +5,10 @@ use std::path::Path;
 
 use crate::common::tone;
 use proptest::prelude::*;
-use ser_data::{Clips, ClipsOptions, Corpus, CorpusOptions, LabelSet, Manifest, Source, SourceError};
+use ser_data::{
+    Clips, ClipsOptions, Corpus, CorpusFormat, CorpusOptions, LabelMap, LabelSet, Manifest, Source,
+    SourceError,
+};
 use tempfile::TempDir;
 
 fn parse(text: &str) -> Manifest {
@@ -49,6 +52,44 @@ fn tables_come_with_any_separator_order_case_and_mark() {
     }
     let folder = folder(b"\xFF\xFEp\0a\0t\0h\0,\0l\0a\0b\0e\0l\0\n\0a\0.\0w\0a\0v\0,\0s\0a\0d\0\n\0");
     assert_eq!(open(&folder).unwrap().clips[0].label, "sad");
+}
+
+#[test]
+fn rows_have_the_numbers_of_their_lines_in_every_table() {
+    let rows = "path,label\na.wav,happy\n\n\nb.wav,\n\"c.wav\",sad\n";
+    for (table, lines) in [
+        (rows.to_owned(), [2, 6, 5]),
+        (rows.replace('\n', "\r\n"), [2, 6, 5]),
+        (format!("\u{feff}{}", rows.replace('\n', "\r\n")), [2, 6, 5]),
+        (format!("\n\n{rows}"), [4, 8, 7]),
+        (rows.trim_end().to_owned(), [2, 6, 5]),
+    ] {
+        let manifest = parse(&table);
+        assert_eq!([manifest.rows[0].row, manifest.rows[1].row, manifest.bad[0].row], lines, "{table:?}");
+    }
+}
+
+#[test]
+fn an_accent_may_be_a_character_of_its_own() {
+    // Archives and file systems of macOS have names with such accents, tables that people write do not.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, number) in [("fro\u{308}hlich/a.wav", 1), ("fro\u{308}hlich/b.wav", 2), ("c\u{30c}.wav", 3)] {
+        let path = folder.path().join("mine").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, tone(number)).unwrap();
+    }
+    let table = folder.path().join("mine/table.csv");
+    fs::write(&table, "path,label,speaker\nč.wav,fröhlich,Zoé\n").unwrap();
+    let sources =
+        [Source::new(folder.path().join("mine"), Some(CorpusFormat::Folders)), Source::auto(&table)];
+    let clips = Clips::open(&sources[1..], &ClipsOptions::default()).unwrap().clips;
+    assert_eq!((&*clips[0].id, &*clips[0].label), ("table/č.wav", "fröhlich"));
+    let map = LabelMap::parse("own.toml", "[emotions.happy]\nwords = ['fro\u{308}hlich']\n").unwrap();
+    assert_eq!(map.emotion_of("", "fröhlich"), Some("happy"));
+    assert_eq!(map.emotion_of("", "1 FRO\u{308}HLICH"), Some("happy"));
+    fs::remove_file(folder.path().join("mine/c\u{30c}.wav")).unwrap();
+    let clips = Clips::open(&sources[..1], &ClipsOptions::default()).unwrap().clips;
+    assert_eq!((&*clips[0].id, &*clips[0].label), ("mine/fröhlich/a.wav", "fröhlich"));
 }
 
 #[test]

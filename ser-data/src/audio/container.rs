@@ -60,8 +60,7 @@ pub(super) fn open<'s>(
     if let Some(container) = unsupported(&start) {
         return Err(AudioErrorKind::UnsupportedContainer { container });
     }
-    let named =
-        extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "mp3" | "mp2" | "mp1" | "mpga" | "aac"));
+    let named = extension.is_some_and(is_of_mpeg);
     if front > 0 || mpeg::is_frame(&start) || (named && !is_known_other(&start) && mpeg::begins(&mut source)?)
     {
         return Ok(Box::new(mpeg::Frames::open(source, Vec::new(), options)?));
@@ -72,6 +71,11 @@ pub(super) fn open<'s>(
         return Err(AudioErrorKind::NoBeginning { container });
     }
     Err(AudioErrorKind::NotAudio { found: looks_like(&start) })
+}
+
+/// Whether a file's extension says that it holds MPEG frames, which may then begin after bytes of no format.
+pub(crate) fn is_of_mpeg(extension: &str) -> bool {
+    matches!(&*extension.to_ascii_lowercase(), "mp3" | "mp2" | "mp1" | "mpga" | "aac")
 }
 
 /// Reads the MPEG frames of a file whose ID3 tag at `at` declares more bytes than are left: taggers and download tools leave such tags.

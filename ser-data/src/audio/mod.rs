@@ -31,6 +31,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use container::is_of_mpeg;
 use error::printable;
 pub use error::{AudioError, AudioErrorKind, AudioWarning};
 pub use pcm::{Pcm, PcmEncoding, PcmError};

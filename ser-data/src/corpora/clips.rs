@@ -11,6 +11,7 @@ use super::warning::{Names, SourceWarning};
 use super::{CorpusFormat, SourceError, detect, folders};
 use crate::file::{AudioFile, stem_of};
 use crate::labels::LabelMap;
+use crate::names::{composed, decomposed};
 use crate::span::Span;
 
 /// Labelled speech to read.
@@ -260,8 +261,9 @@ impl Reading<'_> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         // Tables that were made on Windows have its separator.
         let slashed = row.path.replace('\\', "/");
-        let found =
-            [&row.path, &slashed].into_iter().map(|path| folder.join(path)).find(|path| path.is_file());
+        let forms = [composed(&slashed), decomposed(&slashed)];
+        let paths = [&row.path, &slashed].into_iter().chain(&forms);
+        let found = paths.map(|path| folder.join(path)).find(|path| path.is_file());
         let Some(path) = found else {
             let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             self.bad.push(BadFile::Row(BadRow {
@@ -330,7 +332,9 @@ impl Reading<'_> {
         language: Option<String>,
         file: AudioFile,
     ) {
-        let label = self.label_of(&corpus, word);
+        let [id, word, corpus] = [&*id, word, &*corpus].map(composed);
+        let speaker = speaker.as_deref().map(composed);
+        let label = self.label_of(&corpus, &word);
         let language = language.or_else(|| self.labels.language_of(&corpus).map(str::to_owned));
         self.clips.push(Clip { id, label, speaker, corpus, language, file, row: None });
     }

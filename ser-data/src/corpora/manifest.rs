@@ -167,10 +167,11 @@ impl Manifest {
         let text = decoded(file, bytes)?;
         let (delimiter, columns) = columns(file, &text)?;
         let mut reader = reader(&text, delimiter);
+        let mut line = lines(&text);
         let mut manifest = Self { rows: Vec::new(), bad: Vec::new() };
         for record in reader.records().skip(1) {
             let record = record.map_err(|cause| ManifestError::Csv { file: file.to_owned(), cause })?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = line(record.position().map_or(0, csv::Position::byte) as usize);
             let row = Row { file, line, record: &record, columns: &columns, comma: delimiter == b';' };
             match row.read() {
                 Ok(row) => manifest.rows.push(row),
@@ -218,6 +219,18 @@ fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
         .flexible(true)
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes())
+}
+
+/// Numbers the lines in which rows begin, for rows in their order. The reader's own count lags after empty lines and CR LF.
+fn lines(text: &str) -> impl FnMut(usize) -> u64 {
+    let (mut counted, mut line) = (0, 1);
+    move |at| {
+        // Line ends before a row belong to it.
+        let row = text.len() - text[at..].trim_start_matches(['\r', '\n']).len();
+        line += text[counted..row].bytes().filter(|byte| *byte == b'\n').count() as u64;
+        counted = row;
+        line
+    }
 }
 
 /// A row while it is read.

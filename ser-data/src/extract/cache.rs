@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{ExtractConfig, ExtractError, Worker};
+use crate::audio::is_of_mpeg;
+use crate::file::AudioFile;
 use crate::span::Span;
 
 /// Changes with the layout of the entries.
@@ -70,13 +72,14 @@ impl Cache {
         Ok(Self { folder, features: config.features.clone() })
     }
 
-    /// The entry of a clip, by the digest of its file's content and the part of it.
-    pub(super) fn entry(&self, content_sha256: String, span: Option<Span>) -> Entry<'_> {
-        let part = span.map(|Span { start, end }| {
+    /// The entry of a clip, by the digest of its file's content, the part of it, and whether its extension helps to decode it.
+    pub(super) fn entry(&self, content_sha256: String, file: &AudioFile) -> Entry<'_> {
+        let kind = if file.extension().is_some_and(is_of_mpeg) { "-mpeg" } else { "" };
+        let part = file.span().map(|Span { start, end }| {
             let end = end.map_or("end".to_owned(), |end| end.as_nanos().to_string());
             format!("-{}-{end}", start.as_nanos())
         });
-        let name = format!("{content_sha256}{}.safetensors", part.unwrap_or_default());
+        let name = format!("{content_sha256}{kind}{}.safetensors", part.unwrap_or_default());
         Entry { path: self.folder.join(name), content_sha256, cache: self }
     }
 }

@@ -156,7 +156,7 @@ impl AudioFile {
 /// Extracts the features of many clips on all cores of rayon's pool, and passes each clip's to `keep`, which returns
 /// what is needed of them: all (`|f| f`), or only the vector of means.
 ///
-/// The result depends neither on the number of threads nor on what the cache holds. An entry of the cache belongs to
+/// The features depend neither on the number of threads nor on what the cache holds. An entry of the cache belongs to
 /// one content, one configuration and one arithmetic: after a change of any it is recomputed, as is an entry that
 /// is damaged. Several processes can share the folder. `progress` is called after each clip, in their order.
 ///
@@ -335,7 +335,7 @@ impl Worker {
         let entry = match cache {
             Some(cache) => {
                 let digest = self.recordings.sha256(file).map_err(ClipError::from)?;
-                Some(cache.entry(digest, file.span()))
+                Some(cache.entry(digest, file))
             }
             None => None,
         };

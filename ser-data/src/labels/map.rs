@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::MOODS;
+use crate::names::composed;
 
 /// Maps the words and codes of corpora to emotions, and emotions to moods.
 ///
@@ -161,7 +162,7 @@ impl LabelMap {
         })?;
         let mut given = BTreeMap::new();
         for (emotion, entry) in emotions {
-            let emotion = emotion.to_lowercase();
+            let emotion = composed(&emotion).to_lowercase();
             let mood = match &entry.mood {
                 None => self.moods.get(&emotion).copied().flatten(),
                 Some(mood) if mood == NO_MOOD => None,
@@ -171,7 +172,7 @@ impl LabelMap {
                 })?),
             };
             for word in std::iter::once(&emotion).chain(&entry.words) {
-                if let Some(other) = given.insert(word.to_lowercase(), emotion.clone())
+                if let Some(other) = given.insert(composed(word).to_lowercase(), emotion.clone())
                     && other != emotion
                 {
                     let rule = format!("words of one emotion alone, and {other} has this one");
@@ -182,7 +183,8 @@ impl LabelMap {
         }
         self.words.append(&mut given);
         for (name, entry) in corpora {
-            let corpus = self.corpora.entry(name.to_lowercase()).or_default();
+            let key = composed(&name).to_lowercase();
+            let corpus = self.corpora.entry(key.clone()).or_default();
             corpus.language = entry.language.or(corpus.language.take());
             for (code, word) in entry.labels {
                 let Some(emotion) = meaning(&self.words, &word) else {
@@ -190,8 +192,8 @@ impl LabelMap {
                     return Err(error(format!("corpora.{name}.labels.{code}"), rule, &word));
                 };
                 let emotion = emotion.to_owned();
-                if let Some(corpus) = self.corpora.get_mut(&name.to_lowercase()) {
-                    corpus.labels.insert(code.to_lowercase(), emotion);
+                if let Some(corpus) = self.corpora.get_mut(&key) {
+                    corpus.labels.insert(composed(&code).to_lowercase(), emotion);
                 }
             }
         }
@@ -200,10 +202,11 @@ impl LabelMap {
 
     /// Meaning of a word or code of a corpus: an emotion, such as `angry`, or one of [`MOODS`]. `None` if the map does not know it.
     ///
-    /// Case is ignored, `_` and `-` count as spaces, and characters other than letters are removed from both ends: `01Happy` is `happy`.
+    /// Case is ignored, and whether an accent is a character of its own (Unicode NFC and NFD); `_` and `-` count as spaces, and characters other than letters are removed from both ends: `01Happy` is `happy`.
     pub fn emotion_of(&self, corpus: &str, word: &str) -> Option<&str> {
-        let code = word.trim().to_lowercase();
-        let own = self.corpora.get(&corpus.to_lowercase()).and_then(|corpus| corpus.labels.get(&code));
+        let code = composed(word.trim()).to_lowercase();
+        let own =
+            self.corpora.get(&composed(corpus).to_lowercase()).and_then(|corpus| corpus.labels.get(&code));
         own.map(String::as_str).or_else(|| meaning(&self.words, word))
     }
 
@@ -214,7 +217,7 @@ impl LabelMap {
 
     /// The language of a corpus, ISO 639-1, where it is known.
     pub fn language_of(&self, corpus: &str) -> Option<&str> {
-        self.corpora.get(&corpus.to_lowercase())?.language.as_deref()
+        self.corpora.get(&composed(corpus).to_lowercase())?.language.as_deref()
     }
 
     /// Whether a label is an emotion of this map or a mood.
@@ -239,7 +242,7 @@ fn mood_named(word: &str) -> Option<&'static str> {
 
 /// A word's emotion, or the mood that it is.
 fn meaning<'a>(words: &'a BTreeMap<String, String>, word: &str) -> Option<&'a str> {
-    let whole = word.trim().to_lowercase();
+    let whole = composed(word.trim()).to_lowercase();
     let spaced = whole.replace(['_', '-'], " ");
     let bare = spaced.trim_matches(|letter: char| !letter.is_alphabetic());
     let found = words.get(&whole).or_else(|| words.get(bare));
