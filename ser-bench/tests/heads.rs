@@ -153,6 +153,9 @@ fn unlabelled_recordings_train_the_small_network_and_a_run_resumes() {
     );
     fails(distil("new", &["moved/copy.wav"]), &["--unlabelled must hold recordings that are not labelled"]);
     fails(distil("new", &["none"]), &["none: "]);
+    let mut mapped = distil("new", &[]);
+    mapped.arg("--label-map").arg(made.path("map.toml"));
+    fails(mapped, &["map.toml: cannot be read"]);
     write_wav(&made.folder, "songs/03-02-03-01-01-01-03.wav", &tone(200));
     let refused = "03-02-03-01-01-01-03.wav: speaker must be none of the labelled clips', got ravdess/03";
     fails(distil("new", &["songs"]), &[refused]);

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use ser_bench::experiments::Disturbance;
 use ser_models::Checkpoint;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -58,13 +59,19 @@ fn an_experiment_is_kept_continued_and_never_mixed_with_another() {
     assert_eq!(report[0]["scores"]["seed-0"]["clips"], 8);
     assert!(std::fs::read_to_string(results.join("results.md")).unwrap().trim_end() == first.trim_end());
 
-    // One model is lost: it alone is made again, and comes out the same.
+    // One model is lost: it alone is made again, and comes out the same. Answers to disturbed clips of the lost one are not kept.
     let lost = experiment.join("seed-1.csv");
     let [before, other] = [&lost, &experiment.join("seed-0.csv")].map(|path| std::fs::read(path).unwrap());
+    let disturbed = experiment.join("robustness").join(Disturbance::ALL[0].name());
+    std::fs::create_dir_all(&disturbed).unwrap();
+    for name in ["seed-0.csv", "seed-1.csv"] {
+        std::fs::copy(experiment.join(name), disturbed.join(name)).unwrap();
+    }
     std::fs::remove_file(&lost).unwrap();
     std::fs::write(experiment.join("seed-0.safetensors"), "not touched").unwrap();
     assert_eq!(prints(&data, &results, &only), first);
     assert!(std::fs::read(&lost).unwrap() == before);
+    assert!(disturbed.join("seed-0.csv").exists() && !disturbed.join("seed-1.csv").exists());
     assert!(std::fs::read(experiment.join("seed-0.csv")).unwrap() == other);
     assert!(std::fs::read(experiment.join("seed-0.safetensors")).unwrap() == b"not touched");
 

@@ -121,6 +121,14 @@ impl Run {
             Learner::Majority => baseline::majority(&training, &test),
             Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
         };
+        // What an earlier model of this name answered to disturbed clips is not this one's.
+        for way in Disturbance::ALL {
+            let file = self.folder.disturbed(way).file(&format!("{}.csv", unit.name));
+            if file.exists() {
+                std::fs::remove_file(&file)
+                    .with_context(|| format!("{}: cannot be removed", file.display()))?;
+            }
+        }
         predictions.save(&self.file(unit, "csv"))?;
         remove_states(&self.recipe, &self.file(unit, "training"));
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use rayon::prelude::*;
-use ser_data::{Clip, Corpus, CorpusOptions, LabelSet, Source};
+use ser_data::{Clip, Corpus, CorpusOptions, LabelMap, LabelSet, Source};
 use ser_examples::training_set::note_found;
 use ser_features::{Preparation, PreparationConfig};
 use ser_models::Recipe;
@@ -38,12 +38,13 @@ impl VoiceClips {
 
     /// Reads the clips of these sources and encodes each, with `copies` augmented copies, unless `cache` holds its outputs. Copies are
     /// augmented by the recipe's audio augmentation; if that is off, as [`EncodingConfig::with_copies`] does. The clips that were found and
-    /// left out are reported on standard error.
+    /// left out are reported on standard error. `label_map` gives the emotions of the labels.
     ///
     /// # Errors
     /// If a clip cannot be read or encoded, or the encoder does not fit the recipe.
     pub fn load(
         sources: &[Source],
+        label_map: LabelMap,
         recipe: &Recipe,
         encoder: &Arc<WhisperEncoder>,
         cache: &Path,
@@ -51,6 +52,7 @@ impl VoiceClips {
     ) -> anyhow::Result<Self> {
         let options = CorpusOptions {
             labels: LabelSet::Emotions,
+            label_map,
             // Copies are changed before they are prepared.
             preparation: PreparationConfig::raw(ClipEncoder::SAMPLE_RATE),
             features: ClipEncoder::features(encoder.n_mels()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use ser_data::Source;
+use ser_data::{LabelMap, Source};
 use ser_examples::speech::Labelling;
 use ser_models::Recipe;
 use ser_models::encoder::WhisperEncoder;
@@ -37,6 +37,14 @@ impl VoiceOptions {
         self.labelling.sources(&self.data)
     }
 
+    /// The map from labels to emotions.
+    ///
+    /// # Errors
+    /// As [`Labelling::label_map`].
+    pub fn label_map(&self) -> anyhow::Result<LabelMap> {
+        self.labelling.label_map()
+    }
+
     /// The first blocks of the encoder.
     ///
     /// # Errors
@@ -48,13 +56,13 @@ impl VoiceOptions {
     /// The clips, encoded.
     ///
     /// # Errors
-    /// As [`VoiceOptions::sources`] and [`VoiceClips::load`].
+    /// As [`VoiceOptions::sources`], [`VoiceOptions::label_map`] and [`VoiceClips::load`].
     pub fn clips(
         &self,
         recipe: &Recipe,
         encoder: &Arc<WhisperEncoder>,
         copies: usize,
     ) -> anyhow::Result<VoiceClips> {
-        VoiceClips::load(&self.sources()?, recipe, encoder, &self.cache, copies)
+        VoiceClips::load(&self.sources()?, self.label_map()?, recipe, encoder, &self.cache, copies)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use ser_data::{Clips, ClipsOptions, Source};
+use ser_data::{Clips, ClipsOptions, LabelMap, Source};
 use ser_examples::{assets, model};
 use ser_models::training::EncodedClips;
 use ser_models::{Checkpoint, Recipe, RecipeFile};
@@ -160,7 +160,8 @@ impl VoiceRows<'_> {
         std::fs::create_dir_all(self.cache)
             .with_context(|| format!("{}: cannot be made", self.cache.display()))?;
         let cache = self.cache.join("voices.safetensors");
-        let clips = VoiceClips::load(&sources, &recipe, &encoder, &cache, VoiceClips::COPIES)?;
+        let clips =
+            VoiceClips::load(&sources, LabelMap::default(), &recipe, &encoder, &cache, VoiceClips::COPIES)?;
         Ok(VoiceBench {
             clips,
             recipe,

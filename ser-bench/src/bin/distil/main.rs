@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use clap::Parser;
 use ser_bench::voices::{Discriminant, VoiceBench, VoiceClips, VoiceOptions, statistics_read};
-use ser_data::LabelSet;
+use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{assets, cli, interrupt, output};
 use ser_models::{Recipe, RecipeFile};
@@ -103,15 +103,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         named => Some(Unlabelled::load(named, &voices, &encoder, &small)?),
     };
     let claim = Claim {
+        version: env!("CARGO_PKG_VERSION"),
         small: &small,
         large: &large,
         discriminant: !arguments.trained_only,
         encoder: encoder.digest(),
-        clips: voices.clips.iter().map(|clip| clip.id.as_str()).collect(),
+        clips: voices.clips.iter().map(|clip| (clip.id.as_str(), clip.label.as_str())).collect(),
         unlabelled: unlabelled.iter().flat_map(|clips| clips.dataset.ids()).map(String::as_str).collect(),
     };
     claim.write(&arguments.folder)?;
-    let options = corpus_options(&small, LabelSet::Emotions, None)?;
+    let options = CorpusOptions {
+        label_map: arguments.options.label_map()?,
+        ..corpus_options(&small, LabelSet::Emotions, None)?
+    };
     let set = TrainingSet::load(&arguments.options.sources()?, &options, small.architecture.input())?;
     ensure!(
         voices.clips.iter().map(|clip| &clip.id).eq(set.clips.iter().map(|clip| &clip.id)),
@@ -128,12 +132,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// The settings that all results in a folder share. The names of their files contain all other settings.
 #[derive(Serialize)]
 struct Claim<'a> {
+    /// Version of this program: another one may compute other results.
+    version: &'static str,
     small: &'a Recipe,
     large: &'a Recipe,
     discriminant: bool,
     /// Digest of its file.
     encoder: &'a str,
-    clips: Vec<&'a str>,
+    /// Ids and labels.
+    clips: Vec<(&'a str, &'a str)>,
     unlabelled: Vec<&'a str>,
 }
 
@@ -146,7 +153,7 @@ impl Claim<'_> {
             let is_same = known == claim;
             ensure!(
                 is_same,
-                "{}: recipes, encoder and clips must be this run's, got others; choose another --folder",
+                "{}: version, recipes, encoder and clips must be this run's, got others; choose another --folder",
                 file.display()
             );
             return Ok(());
@@ -169,11 +176,12 @@ mod tests {
         let other = Recipe::of(&other).unwrap();
         let path = folder.path();
         let claim = || Claim {
+            version: "1.2.3",
             small: &recipe,
             large: &recipe,
             discriminant: true,
             encoder: "x",
-            clips: vec!["a", "b"],
+            clips: vec![("a", "happy"), ("b", "sad")],
             unlabelled: vec!["c"],
         };
         claim().write(path).unwrap();
@@ -183,7 +191,9 @@ mod tests {
             Claim { large: &other, ..claim() },
             Claim { discriminant: false, ..claim() },
             Claim { encoder: "y", ..claim() },
-            Claim { clips: vec!["a"], ..claim() },
+            Claim { clips: vec![("a", "happy")], ..claim() },
+            Claim { clips: vec![("a", "happy"), ("b", "calm")], ..claim() },
+            Claim { version: "1.2.4", ..claim() },
             Claim { unlabelled: vec![], ..claim() },
         ] {
             let error = refused.write(path).unwrap_err().to_string();

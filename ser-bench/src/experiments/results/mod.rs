@@ -159,7 +159,11 @@ impl Results {
         for way in Disturbance::ALL {
             let folders: Vec<Folder> = folders.iter().map(|folder| folder.disturbed(way)).collect();
             let disturbed = models(&experiment, &folders, seeds)?;
-            if disturbed.iter().map(|of| &of.name).eq(finished.iter().map(|of| &of.name)) {
+            let key = |of| {
+                let Finished { name, predictions, .. }: &Finished = of;
+                (name, &predictions.clips)
+            };
+            if disturbed.iter().map(key).eq(finished.iter().map(key)) {
                 let of = Robustness::of(&experiment, &disturbed, temperatures.as_deref());
                 results.robustness.push((way.name(), of));
             }
