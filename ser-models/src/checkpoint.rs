@@ -87,7 +87,7 @@ pub struct TrainingRecord {
     /// The epoch whose weights these are, counted from 1.
     pub epoch: usize,
     /// Figures of that epoch by name: `train_loss`, `train_accuracy`, and with a validation part `validation_loss`,
-    /// `validation_accuracy`, `validation_uar` and `validation_macro_f1`. A caller may add more.
+    /// `validation_accuracy`, `validation_uar` and `validation_macro_f1`. A caller may add more; all must be finite.
     pub metrics: BTreeMap<String, f64>,
 }
 
@@ -384,6 +384,14 @@ impl Checkpoint {
         let (rate, given) = (self.preparation.sample_rate, self.features.sample_rate);
         let rule = format!("the preparation's, {rate} Hz");
         Settings("features").require(given == rate, "sample_rate", rule, format!("{given} Hz"))?;
+        let figures = self.joined.iter().chain([&self.training]).flat_map(|record| &record.metrics);
+        if let Some((name, value)) = figures.into_iter().find(|(_, value)| !value.is_finite()) {
+            return Err(Settings("training").error(
+                "metrics",
+                "finite",
+                format!("{value} of {}", one_line(name)),
+            ));
+        }
         let SplitRecord { train, validation, test, .. } = &self.split;
         let seen: HashSet<&String> = train.iter().chain(validation).collect();
         match test.iter().find(|id| seen.contains(id)) {

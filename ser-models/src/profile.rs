@@ -2,6 +2,7 @@
 
 use crate::files::{FileError, read_file, save_file};
 use crate::setting::{Checked, Settings};
+use ser_features::PreparationConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -33,6 +34,9 @@ const KIND: &str = "a voice profile";
 pub struct VoiceProfile {
     /// Digest of the encoder's file.
     encoder: String,
+    /// The preparation of the clips. Files of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preparation: Option<PreparationConfig>,
     /// Number of clips.
     clips: usize,
     /// The mean of each of the encoder's statistics.
@@ -46,6 +50,14 @@ pub enum ProfileError {
     /// The file could not be written or read, or is damaged.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The model prepares clips in another way than the model that made the profile; or the two profiles come from different preparations.
+    #[error("profile: preparation must be {expected}, got {given}")]
+    Preparation {
+        /// The preparation of the profile, as JSON.
+        expected: String,
+        /// The preparation given, as JSON.
+        given: String,
+    },
     /// The model reads features, frames, or another encoder than the profile's; or the two profiles come from different encoders.
     #[error("profile: encoder must be {expected}, got {given}")]
     Encoder {
@@ -97,21 +109,27 @@ impl VoiceProfile {
     }
 
     /// Makes the profile of one clip from an encoder's statistics.
-    pub(crate) fn of_clip(encoder: &str, statistics: Vec<f32>) -> Self {
-        Self { encoder: encoder.to_owned(), clips: 1, mean: statistics }
+    pub(crate) fn of_clip(encoder: &str, preparation: &PreparationConfig, statistics: Vec<f32>) -> Self {
+        let (encoder, preparation) = (encoder.to_owned(), Some(preparation.clone()));
+        Self { encoder, preparation, clips: 1, mean: statistics }
     }
 
     /// Returns the profile of the clips of both profiles.
     ///
     /// # Errors
-    /// [`ProfileError::Encoder`] if they come from different encoders or numbers of blocks.
+    /// [`ProfileError::Encoder`] if they come from different encoders or numbers of blocks, [`ProfileError::Preparation`] if their clips
+    /// were prepared in different ways.
     pub fn and(&self, other: &Self) -> Result<Self, ProfileError> {
         other.check_encoder(Some(&self.encoder), self.mean.len())?;
+        if let Some(preparation) = &self.preparation {
+            other.check_preparation(preparation)?;
+        }
         let clips = self.clips.saturating_add(other.clips);
         let share = other.clips as f64 / clips as f64;
         let mean = |(a, b): (&f32, &f32)| (f64::from(*a) + share * (f64::from(*b) - f64::from(*a))) as f32;
         let mean = self.mean.iter().zip(&other.mean).map(mean).collect();
-        Ok(Self { encoder: self.encoder.clone(), clips, mean })
+        let preparation = self.preparation.clone().or_else(|| other.preparation.clone());
+        Ok(Self { encoder: self.encoder.clone(), preparation, clips, mean })
     }
 
     /// Checks that the profile is of this encoder and has `numbers` values.
@@ -124,6 +142,17 @@ impl VoiceProfile {
             |encoder: &str, numbers: usize| format!("one with digest {encoder} with {numbers} outputs");
         let given = encoder.map_or("none".to_owned(), |encoder| shown(encoder, numbers));
         Err(ProfileError::Encoder { expected: shown(own, mean.len()), given })
+    }
+
+    /// Checks that the clips of the profile, if this is known, were prepared in this way.
+    pub(crate) fn check_preparation(&self, preparation: &PreparationConfig) -> Result<(), ProfileError> {
+        match &self.preparation {
+            Some(own) if own != preparation => {
+                let shown = |config| serde_json::to_string(config).unwrap_or_else(|error| error.to_string());
+                Err(ProfileError::Preparation { expected: shown(own), given: shown(preparation) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Number of clips that the profile was made from, of any length.

@@ -321,6 +321,14 @@ fn parts_that_contradict_each_other_are_refused() {
     let mut wrong = checkpoint().clone();
     wrong.labels[0] = "Happy".to_owned();
     assert!(wrong.to_bytes().is_err() && wrong.classifier().is_err());
+    // JSON has no NaN, so that a file with it could not be read.
+    for value in [f64::NAN, f64::INFINITY] {
+        let mut wrong = checkpoint().clone();
+        wrong.training.metrics.insert("test_uar".to_owned(), value);
+        let message = wrong.to_bytes().unwrap_err().to_string();
+        let expected = format!("training: metrics must be finite, got {value} of test_uar");
+        assert!(message.ends_with(&expected), "{message}");
+    }
 }
 
 #[test]

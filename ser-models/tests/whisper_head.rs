@@ -396,6 +396,21 @@ fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
     let near = |(a, b): (&(String, f32), &(String, f32))| (a.1 - b.1).abs() < 1e-4;
     assert!(answer(&mut of_parts).probabilities.iter().zip(&moved.probabilities).all(near));
 
+    let again_with = |profile: &VoiceProfile| self::recognizer().with_profile(profile);
+    // Another preparation gives other statistics. Files of older versions do not say which one it was.
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["preparation"]["trim_top_db"] = 17.5.into();
+    let other = VoiceProfile::from_json(json.to_string().as_bytes(), "x").unwrap();
+    let error = all.and(&other).unwrap_err().to_string();
+    assert!(error.starts_with("profile: preparation must be {") && error.contains("17.5"), "{error}");
+    let error = again_with(&other).unwrap_err().to_string();
+    assert!(error.starts_with("profile: preparation must be {") && error.contains("17.5"), "{error}");
+    json.as_object_mut().unwrap().remove("preparation");
+    let old = VoiceProfile::from_json(json.to_string().as_bytes(), "x").unwrap();
+    assert_eq!(all.and(&old).unwrap().clips(), 12);
+    again_with(&old).unwrap();
+
     let small = || Recognizer::from_bytes(include_bytes!("../../models/moods.safetensors")).unwrap();
     let error = small().with_profile(&all).unwrap_err().to_string();
     assert!(error.contains("encoder must be one with digest") && error.ends_with("got none"), "{error}");

@@ -169,7 +169,8 @@ impl Recognizer {
     /// 5) of the difference for a profile of n clips. Use it for recordings of this voice only. A new profile replaces the previous one.
     ///
     /// # Errors
-    /// [`ProfileError::Encoder`] if the model does not read the statistics of the encoder that the profile was made with.
+    /// [`ProfileError::Encoder`] if the model does not read the statistics of the encoder that the profile was made with,
+    /// [`ProfileError::Preparation`] if it prepares clips in another way than the model that made the profile.
     pub fn with_profile(mut self, profile: &VoiceProfile) -> Result<Self, ProfileError> {
         self.one.move_to(profile)?;
         self.others.clear();

@@ -136,13 +136,14 @@ impl WindowRecognizer {
         check_speech(samples, sample_rate)?;
         let input = self.input(samples, sample_rate)?;
         let values = elements(input.values()).and_then(|values| Ok(values.slice::<f32>()?.to_vec()));
-        Ok(VoiceProfile::of_clip(&encoder, values.map_err(ClipEncoderError::from)?))
+        Ok(VoiceProfile::of_clip(&encoder, self.preparation(), values.map_err(ClipEncoderError::from)?))
     }
 
     /// Adapts the model to the voice of a profile.
     pub(super) fn move_to(&mut self, profile: &VoiceProfile) -> Result<(), ProfileError> {
         let numbers = self.classifier.model().input().features();
         profile.check_encoder(self.encoder(), numbers)?;
+        profile.check_preparation(self.preparation())?;
         self.classifier = Arc::new(self.original.adapted_to(profile));
         Ok(())
     }

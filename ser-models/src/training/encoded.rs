@@ -163,7 +163,7 @@ impl EncodedClips {
         let mut all: Option<VoiceProfile> = None;
         for id in ids {
             let statistics = self.statistics.row(place(id)? * versions).to_vec();
-            let clip = VoiceProfile::of_clip(&self.encoder, statistics);
+            let clip = VoiceProfile::of_clip(&self.encoder, &self.config.preparation, statistics);
             all = Some(match all {
                 Some(all) => all.and(&clip)?,
                 None => clip,

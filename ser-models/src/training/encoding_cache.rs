@@ -68,7 +68,8 @@ impl EncodingCache {
         self.rows.get(key).map(Vec::as_slice)
     }
 
-    /// Adds rows and writes the file atomically. Rows that another run has added to the file meanwhile are kept.
+    /// Adds rows and writes the file atomically. Rows that another run has added to the file before are kept. If two runs write at the same
+    /// moment, the rows of one are not in the file, and a later run encodes their clips again.
     pub(super) fn add(&mut self, rows: impl Iterator<Item = (String, Vec<f32>)>) -> Result<(), EncodedError> {
         self.rows.extend(rows);
         self.rows.extend(Self::read(&self.path, &self.encoder, self.size)?);

@@ -169,8 +169,8 @@ impl RecipeFile {
     /// As [`RecipeFile::read`].
     pub fn parse(file: impl Into<String>, text: &str) -> Result<Self, RecipeError> {
         let file = file.into();
-        let tables: Map<String, Value> = match toml::from_str(text) {
-            Ok(tables) => tables,
+        let tables: Map<String, Value> = match toml::from_str::<toml::Table>(text) {
+            Ok(tables) => tables.into_iter().map(|(key, value)| (key, json_of(value))).collect(),
             Err(mut cause) => {
                 let line = 1 + text[..cause.span().map_or(0, |span| span.start)].matches('\n').count();
                 // Without its input, the cause's text does not repeat the line.
@@ -217,6 +217,20 @@ impl RecipeFile {
     }
 }
 
+/// A TOML value in JSON, which has no infinity and no NaN: they become text, as settings that may be infinite are written.
+fn json_of(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) if !number.is_finite() => number.to_string().into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(flag) => flag.into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(list) => list.into_iter().map(json_of).collect(),
+        toml::Value::Table(table) => table.into_iter().map(|(key, value)| (key, json_of(value))).collect(),
+    }
+}
+
 /// Overrides tables field by field and other values whole. A table with another `name`, such as that of another optimiser, is replaced
 /// whole.
 fn put_over(value: &mut Value, over: &Value) {
@@ -246,6 +260,12 @@ mod tests {
 
     fn recipe() -> Recipe {
         Recipe::new(Architecture::named("cnn-1d").unwrap(), TrainingConfig::default())
+    }
+
+    #[test]
+    fn what_may_be_infinite_is_so_in_toml() {
+        let file = read("[features]\ntop_db = inf\n").unwrap();
+        assert_eq!(recipe().with(&file).unwrap().features.top_db, Some(f32::INFINITY));
     }
 
     #[test]
@@ -314,6 +334,8 @@ mod tests {
             ("[training]\nepochs = 'ten'", "[training]: invalid type"),
             ("[architecture]\nfilters = 3", "[architecture]: unknown field `filters`"),
             ("\n[training\nepochs = 3", "line 2: "),
+            ("[training]\nema_decay = nan", "[training]: invalid type: string \"NaN\", expected f64"),
+            ("[training]\nclip_norm = -inf", "[training]: invalid type: string \"-inf\", expected f64"),
         ] {
             let message = refused(text);
             assert!(message.contains("recipe.toml: ") && message.contains(expected), "{message}");
