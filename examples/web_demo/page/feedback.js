@@ -34,18 +34,22 @@ function press(mood) {
   }
 }
 
+/** Returns whether a spreadsheet would run a cell as a formula. Some take wide forms of the characters for the same. */
+const isFormula = (words) => /^[=@＝＠\t\r]/.test(words) || (/^[+\-＋－].*\p{L}/su.test(words) && Number.isNaN(Number(words)));
+
 const cell = (value) => {
   const words = String(value);
-  // Spreadsheets would run a cell that begins with one of these characters as a formula.
-  const safe = /^[=+\-@\t\r]/.test(words) ? `'${words}` : words;
+  // A text that has the mark already gets another one, so that each text can be restored.
+  const safe = isFormula(words.replace(/^'+/, "")) ? `'${words}` : words;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
+/** Returns the answers as a table, with the byte order mark by which Excel recognises UTF-8. */
 export function csv() {
   const header = ["time", "clip", "recognised", "said", ...MOODS];
   const rows = answers().map(({ time, clip, recognised, said, probabilities }) =>
     [time, clip, recognised, said, ...MOODS.map((mood) => (Number.isFinite(probabilities?.[mood]) ? probabilities[mood] : ""))]);
-  return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+  return "\ufeff" + [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
 /** Calls `chosen` with the mood that the user names, or with null when the user deletes the answers. */

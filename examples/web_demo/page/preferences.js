@@ -35,7 +35,7 @@ function names(place) {
   return map;
 }
 
-function wishesKept() {
+function stored() {
   const { strategy, target, filters } = store.load("preferences", {});
   const numbers = FIELDS.map(({ id, low, high }) => [id, filters?.[id], low, high])
     .filter(([, value, low, high]) => Number.isInteger(value) && value >= low && value <= high);
@@ -48,7 +48,7 @@ function wishesKept() {
   };
 }
 
-const kept = wishesKept();
+const kept = stored();
 /** Strategy and target of a link. They apply until the next recording and are not stored. */
 let lent = {};
 let liked = names("liked");
@@ -127,11 +127,16 @@ function chips(place, name, values, labels, chosen, change) {
 
 let changed = () => {};
 
-function set(values) {
+/** Stores these preferences. The others stay as any tab stored them. */
+function save(values) {
   Object.assign(kept, values);
+  store.save("preferences", { ...stored(), ...values });
+}
+
+function set(values) {
+  save(values);
   // A choice of the user replaces that of a link.
   for (const name of Object.keys(values)) delete lent[name];
-  store.save("preferences", kept);
   show();
   changed();
 }
@@ -163,7 +168,7 @@ function makeFilters() {
   }));
 }
 
-/** Reads the filters and shows the errors beside their fields. Returns whether all are valid. */
+/** Reads the filters and shows the errors beside their fields. Returns the filters, or `null` if one is not valid. */
 function readFilters() {
   const read = {};
   let isRight = true;
@@ -181,8 +186,7 @@ function readFilters() {
     if (fits && value !== first) read[id] = value;
   }
   if (isRight && read["year-from"] > read["year-to"]) refuse("year-from", () => text("preferences.order"));
-  if (isRight) kept.filters = read;
-  return isRight;
+  return isRight ? read : null;
 }
 
 /** Calls `wanted` when the user or another tab changes the preferences. */
@@ -191,8 +195,9 @@ export function begin(wanted) {
   makeFilters();
   for (const id of ["preferences", "filters"]) element(id).addEventListener("submit", (event) => event.preventDefault());
   element("filters").addEventListener("change", () => {
-    if (!readFilters()) return;
-    store.save("preferences", kept);
+    const filters = readFilters();
+    if (!filters) return;
+    save({ filters });
     changed();
   });
   element("forget").addEventListener("click", () => {

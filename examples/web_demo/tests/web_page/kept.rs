@@ -20,7 +20,7 @@ fn pressed(count: usize) -> String {
 }
 
 #[tokio::test]
-async fn wishes_hidden_songs_and_language_survive_a_reload_and_a_language_leaves_wishes_alone() {
+async fn preferences_hidden_songs_and_language_survive_a_reload_and_a_language_leaves_preferences_alone() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
     let page = &browser.page;
     page.click("#sample").await;
@@ -34,7 +34,17 @@ async fn wishes_hidden_songs_and_language_survive_a_reload_and_a_language_leaves
             "const field = document.getElementById('{id}'); field.value = '{value}'; field.dispatchEvent(new Event('change', {{ bubbles: true }}))"
         )
     };
+    // Another tab has changed a preference meanwhile: it stays.
+    let preferences = "localStorage['voice-mood-music.preferences']";
+    page.run(&format!(
+        "{preferences} = JSON.stringify({{ strategy: 'balance', target: 'Calm', filters: {{}} }})"
+    ))
+    .await;
     page.run(&set("count", "3")).await;
+    let stored = format!(
+        "(({{ target, filters }}) => target === 'Calm' && filters.count === 3)(JSON.parse({preferences}))"
+    );
+    assert!(page.holds(&stored).await);
     page.until("three songs", "return document.querySelectorAll('#songs li').length === 3").await;
 
     // An invalid value and its error stay when the language changes.
@@ -143,6 +153,16 @@ async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     let csv = "const done = arguments[0]; import('/feedback.js').then((module) => done(module.csv()))";
     let csv = page.client.execute_async(csv, vec![]).await.unwrap();
     assert_eq!(csv.as_str().unwrap().lines().count(), 3, "{csv}");
+
+    // Names that a spreadsheet would run are marked as in the playlists.
+    let script = "const done = arguments[0]; import('/feedback.js').then((module) => { \
+         const key = 'voice-mood-music.answers'; const all = JSON.parse(localStorage[key]); \
+         const cell = (clip) => { localStorage[key] = JSON.stringify([{ ...all[0], clip }]); \
+             return module.csv().split('\\r\\n')[1].split(',')[1]; }; \
+         const cells = ['=1.wav', \"'=1.wav\", '＝1.wav', '-7', '-x', \"'x\"].map(cell); \
+         localStorage[key] = JSON.stringify(all); done([module.csv().startsWith('\\ufeff'), ...cells]); })";
+    let marked = page.client.execute_async(script, vec![]).await.unwrap();
+    assert_eq!(marked, json!([true, "'=1.wav", "''=1.wav", "'＝1.wav", "-7", "'-x", "'x"]));
 
     // After the answers are deleted, no mood is pressed, and the songs suit the recognised mood again.
     page.click("#feedback-clear").await;

@@ -65,7 +65,7 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     page.press(Key::Enter).await;
     let csv = browser.downloaded("answers.csv").await;
     let lines: Vec<&str> = csv.lines().collect();
-    assert_eq!(lines[0], "time,clip,recognised,said,Calm,Happy,Sad,Energetic");
+    assert_eq!(lines[0], "\u{feff}time,clip,recognised,said,Calm,Happy,Sad,Energetic");
     let answer: Vec<&str> = lines[1].split(',').collect();
     let shown = page.text("#mood").await;
     assert!(
