@@ -94,7 +94,8 @@ fn csv_has_no_name_that_spreadsheets_would_run_and_is_a_table_of_labels() {
     let names = ["=1+1.wav", "@home.wav", " blank.wav"];
     let table = text(&run(&[&names[..], &["--format", "csv"]].concat()).stdout);
     let rows: Vec<&str> = table.lines().skip(1).collect();
-    assert!(names.iter().zip(&rows).all(|(name, row)| row.starts_with(&format!("./{name},"))), "{table}");
+    let is_there = |name: &&str| rows.iter().any(|row| row.starts_with(&format!("./{name},")));
+    assert!(names.iter().all(is_there), "{table}");
     assert_eq!(rows.len(), 3, "{table}");
     write(&folder, "answers.csv", &table);
     let report = text(&run(&[&names[..], &["--labels", "answers.csv"]].concat()).stderr);
@@ -255,7 +256,7 @@ fn a_voice_is_learnt_from_its_clips_and_taken_into_account() {
     assert!(said.contains("a voice in 2 recordings"), "{said}");
     let kept: Value = serde_json::from_slice(&std::fs::read(profile).unwrap()).unwrap();
     let names: Vec<&String> = kept.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["clips", "encoder", "mean"]);
+    assert_eq!(names, ["clips", "encoder", "mean", "preparation"]);
     let plain = prints("recognize", [clip, "--model", "voices", "--format", "jsonl"]);
     let known = prints("recognize", [clip, "--model", "voices", "--profile", profile, "--format", "jsonl"]);
     assert_ne!(plain, known);

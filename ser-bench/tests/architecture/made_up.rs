@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::rules::{self, Floors};
+use super::rules::{self, Levels};
 use super::source::Source;
 use super::workspace::Package;
 
@@ -165,8 +165,8 @@ fn a_long_circle_is_told_once_and_without_its_neighbours() {
 }
 
 #[test]
-fn arrows_upwards_modules_without_a_floor_and_floors_without_a_module_are_found() {
-    let floors = |floors: Floors, weights: &str| {
+fn arrows_upwards_modules_without_a_level_and_levels_without_a_module_are_found() {
+    let levels = |levels: Levels, weights: &str| {
         let files = [
             ("lib.rs", "mod layers; mod weights; pub use layers::Dense;"),
             ("layers/mod.rs", "mod dense; mod kernels; pub use dense::Dense; pub struct Shape;"),
@@ -174,16 +174,16 @@ fn arrows_upwards_modules_without_a_floor_and_floors_without_a_module_are_found(
             ("layers/kernels.rs", "pub fn add() {}"),
             ("weights.rs", weights),
         ];
-        violations(&files, |source| rules::upward_arrows(source, floors))
+        violations(&files, |source| rules::upward_arrows(source, levels))
     };
-    let right: Floors = &[&["weights"], &["layers::kernels"], &["layers"]];
-    assert!(floors(right, "pub struct Weights;").is_empty());
+    let right: Levels = &[&["weights"], &["layers::kernels"], &["layers"]];
+    assert!(levels(right, "pub struct Weights;").is_empty());
     let upward = "upward arrow: weights.rs:1 uses layers/dense.rs";
-    assert_eq!(floors(right, "use crate::Dense; pub struct Weights(Dense);"), [upward]);
+    assert_eq!(levels(right, "use crate::Dense; pub struct Weights(Dense);"), [upward]);
     let upward = "upward arrow: layers/dense.rs:1 uses layers/kernels.rs";
-    assert_eq!(floors(&[&["weights"], &["layers"], &["layers::kernels"]], "pub struct Weights;")[0], upward);
-    let told = floors(&[&["weigths"], &["layers"]], "");
-    assert_eq!(told, ["weigths has a floor but is no module", "weights has no floor"]);
+    assert_eq!(levels(&[&["weights"], &["layers"], &["layers::kernels"]], "pub struct Weights;")[0], upward);
+    let told = levels(&[&["weigths"], &["layers"]], "");
+    assert_eq!(told, ["weigths has a level but is no module", "weights has no level"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::workspace::Package;
 
 /// The rows of modules of a crate, from the ground up. A name stands for a module with all below it, unless a longer name is
 /// in the table too.
-pub(crate) type Floors = &'static [&'static [&'static str]];
+pub(crate) type Levels = &'static [&'static [&'static str]];
 
 /// The arrows between the rooms of one module, by the names of both.
 type Rooms<'a> = BTreeMap<(&'a str, &'a str), Vec<Arrow<'a>>>;
@@ -56,25 +56,25 @@ fn reached_from<'a>(start: &'a str, arrows: &Rooms<'a>) -> BTreeSet<&'a str> {
     reached
 }
 
-/// The arrows that lead to a higher floor, the modules without a floor, and the names in the table that no module has.
-pub(crate) fn upward_arrows(source: &Source, floors: Floors) -> Vec<String> {
+/// The arrows that lead to a higher level, the modules without a level, and the names in the table that no module has.
+pub(crate) fn upward_arrows(source: &Source, levels: Levels) -> Vec<String> {
     let names =
-        || floors.iter().enumerate().flat_map(|(floor, names)| names.iter().map(move |name| (floor, *name)));
-    let floor = |module: &ModulePath| {
+        || levels.iter().enumerate().flat_map(|(level, names)| names.iter().map(move |name| (level, *name)));
+    let level = |module: &ModulePath| {
         let path = module.join("::");
         names()
             .filter(|(_, name)| path == *name || path.starts_with(&format!("{name}::")))
             .max_by_key(|(_, name)| name.len())
-            .map(|(floor, _)| floor)
+            .map(|(level, _)| level)
     };
     let mut violations: Vec<String> = names()
         .filter(|(_, name)| !source.modules.keys().any(|module| module.join("::") == *name))
-        .map(|(_, name)| format!("{name} has a floor but is no module"))
+        .map(|(_, name)| format!("{name} has a level but is no module"))
         .collect();
-    let homeless = source.modules.keys().filter(|module| !module.is_empty() && floor(module).is_none());
-    violations.extend(homeless.map(|module| format!("{} has no floor", module.join("::"))));
+    let unplaced = source.modules.keys().filter(|module| !module.is_empty() && level(module).is_none());
+    violations.extend(unplaced.map(|module| format!("{} has no level", module.join("::"))));
     for arrow in source.arrows() {
-        if let (Some(from), Some(to)) = (floor(arrow.from), floor(arrow.to))
+        if let (Some(from), Some(to)) = (level(arrow.from), level(arrow.to))
             && from < to
         {
             violations.push(format!("upward arrow: {arrow}"));

@@ -24,14 +24,23 @@ struct Driver {
 }
 
 impl Driver {
+    /// Starts the driver on a free port. Returns `None` if it is not installed.
     fn start() -> Option<Self> {
-        let mut process = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().ok()?;
-        let lines = BufReader::new(process.stdout.take()?).lines();
-        let port = lines.map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        })?;
-        Some(Self { process, address: format!("http://127.0.0.1:{port}") })
+        for _ in 0..5 {
+            let mut process =
+                Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().ok()?;
+            let lines = BufReader::new(process.stdout.take()?).lines();
+            let port = lines.map_while(Result::ok).find_map(|line| {
+                let (_, port) = line.split_once("started successfully on port ")?;
+                port.trim_end_matches('.').parse::<u16>().ok()
+            });
+            if let Some(port) = port {
+                return Some(Self { process, address: format!("http://127.0.0.1:{port}") });
+            }
+            // It listens on two addresses with one port. It ends if another program takes the second one first.
+            eprintln!("chromedriver ended without a port: {:?}", process.wait());
+        }
+        panic!("chromedriver must start on a free port, got none in five attempts");
     }
 }
 

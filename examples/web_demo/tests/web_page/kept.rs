@@ -135,8 +135,18 @@ async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     page.click("#forget").await;
     page.until("no like", &pressed(0)).await;
 
-    // If the storage is full, newer values still take effect.
     page.click("#feedback-moods button").await;
+    // Names that a spreadsheet would run are marked as in the playlists.
+    let script = "const done = arguments[0]; import('/feedback.js').then((module) => { \
+         const key = 'voice-mood-music.answers'; const all = JSON.parse(localStorage[key]); \
+         const cell = (clip) => { localStorage[key] = JSON.stringify([{ ...all[0], clip }]); \
+             return module.csv().split('\\r\\n')[1].split(',')[1]; }; \
+         const cells = ['=1.wav', \"'=1.wav\", '＝1.wav', '-7', '-x', \"'x\"].map(cell); \
+         localStorage[key] = JSON.stringify(all); done([module.csv().startsWith('\\ufeff'), ...cells]); })";
+    let marked = page.client.execute_async(script, vec![]).await.unwrap();
+    assert_eq!(marked, json!([true, "'=1.wav", "''=1.wav", "'＝1.wav", "-7", "'-x", "'x"]));
+
+    // If the storage is full, newer values still take effect.
     page.run("Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }").await;
     page.click("#sample").await;
     page.until(
@@ -153,16 +163,6 @@ async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     let csv = "const done = arguments[0]; import('/feedback.js').then((module) => done(module.csv()))";
     let csv = page.client.execute_async(csv, vec![]).await.unwrap();
     assert_eq!(csv.as_str().unwrap().lines().count(), 3, "{csv}");
-
-    // Names that a spreadsheet would run are marked as in the playlists.
-    let script = "const done = arguments[0]; import('/feedback.js').then((module) => { \
-         const key = 'voice-mood-music.answers'; const all = JSON.parse(localStorage[key]); \
-         const cell = (clip) => { localStorage[key] = JSON.stringify([{ ...all[0], clip }]); \
-             return module.csv().split('\\r\\n')[1].split(',')[1]; }; \
-         const cells = ['=1.wav', \"'=1.wav\", '＝1.wav', '-7', '-x', \"'x\"].map(cell); \
-         localStorage[key] = JSON.stringify(all); done([module.csv().startsWith('\\ufeff'), ...cells]); })";
-    let marked = page.client.execute_async(script, vec![]).await.unwrap();
-    assert_eq!(marked, json!([true, "'=1.wav", "''=1.wav", "'＝1.wav", "-7", "'-x", "'x"]));
 
     // After the answers are deleted, no mood is pressed, and the songs suit the recognised mood again.
     page.click("#feedback-clear").await;

@@ -138,7 +138,7 @@ async fn the_page_hears_shows_and_recommends() {
     let csv = "const done = arguments[0]; import('/feedback.js').then((module) => done(module.csv()))";
     let csv = page.client.execute_async(csv, vec![]).await.unwrap();
     let lines: Vec<&str> = csv.as_str().unwrap().lines().collect();
-    assert_eq!(lines[0], "time,clip,recognised,said,Calm,Happy,Sad,Energetic");
+    assert_eq!(lines[0], "\u{feff}time,clip,recognised,said,Calm,Happy,Sad,Energetic");
     assert!(lines.len() == 2 && lines[1].contains(",your recording,"), "{lines:?}");
 
     // Live listening shows and draws readings.
