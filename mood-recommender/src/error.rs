@@ -21,7 +21,7 @@ pub enum RecommendError {
         given: f64,
     },
     /// All weights for a mood are 0.
-    #[error("weights for {mood}: non-zero values must be 1 or more, got 0")]
+    #[error("weights for {mood}: the number of values other than 0 must be 1 or more, got 0")]
     ZeroWeights {
         /// The listener's mood.
         mood: Mood,

@@ -83,7 +83,7 @@ pub enum ReadingError {
         given: f64,
     },
     /// No mood has a probability above 0.
-    #[error("probabilities: values above 0 must be 1 or more, got 0")]
+    #[error("probabilities: the number of values above 0 must be 1 or more, got 0")]
     AllZero,
 }
 

@@ -266,7 +266,7 @@ mod tests {
             let aims = BTreeMap::from([(Mood::Sad, Aim::new(Mood::Calm, weights))]);
             parts(&Strategy::Custom(aims), &Mood::Sad.into()).unwrap_err().to_string()
         };
-        let none = "weights for Sad: non-zero values must be 1 or more, got 0";
+        let none = "weights for Sad: the number of values other than 0 must be 1 or more, got 0";
         assert_eq!(custom(&[]), none);
         assert_eq!(custom(&[(SongFeature::Energy, 0.0)]), none);
         let message = custom(&[(SongFeature::Energy, f64::NAN)]);

@@ -98,13 +98,13 @@ fn an_error_names_place_parameter_rule_and_value() {
         ),
         (
             told(Reading::from_probabilities([("Sad", 0.0)]).map_err(Into::into)),
-            "probabilities: values above 0 must be 1 or more, got 0",
+            "probabilities: the number of values above 0 must be 1 or more, got 0",
         ),
         (
             told(weights(&[(SongFeature::Energy, f64::NAN)])),
             "weights for Sad: energy must be a finite number, got NaN",
         ),
-        (told(weights(&[])), "weights for Sad: non-zero values must be 1 or more, got 0"),
+        (told(weights(&[])), "weights for Sad: the number of values other than 0 must be 1 or more, got 0"),
         (
             told(recommend(&Options { diversity: 2.0, ..Options::default() })),
             "options: diversity must be a number from 0 to 1, got 2",

@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Part, Split, SplitError, check_length};
 
-/// Shares of the validation and the test part in all clips: each at least 0, their sum below 1. The rest trains.
+/// Shares of the validation and the test part in all clips: each at least 0, their sum below 1. The rest trains. A split needs test clips:
+/// with a test share of 0 it is [`SplitError::EmptyPart`].
 ///
 /// The default is 80 % train, 20 % test: the protocol of *Speech Emotion Recognition with Music Recommendation*, the student report that
 /// this project reimplements.
