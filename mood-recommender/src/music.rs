@@ -112,10 +112,11 @@ impl MusicFolder {
     }
 
     /// Finds the file of a song: the artist and the title must match, and the lengths must differ by at most 3 s if both are known. Of
-    /// several files, the one with the nearest length is returned, then the first by name.
+    /// several files, the one with the nearest length is returned, then the first by path; an unknown length counts as 3 s away.
     ///
-    /// Case, accents, punctuation, the text after `feat.` and the text after ` - ` in a title (`2011
-    /// Remaster`) are ignored. If a song has several artists, the first one is enough.
+    /// Ignored are case, accents, punctuation and the text after `feat.`, `ft.` or `featuring`; in a title also the text after ` - ` and
+    /// brackets that name an edition, such as `(2011 Remaster)` or `[Radio Edit]`. If the artist is a list with commas or semicolons, its
+    /// first name is enough.
     pub fn find(&self, entry: &PlaylistEntry) -> Option<&Path> {
         let (apart, file) = self.nearest(entry)?;
         (apart <= SLACK).then_some(&file.path)

@@ -18,11 +18,16 @@ pub struct Options {
     pub strategy: Strategy,
     /// Conditions that every song must meet.
     pub filter: Filter,
-    /// The most songs of one artist, from 1; `None` for no limit. Case does not matter.
+    /// The most songs of one artist, from 1; `None` for no limit. The whole of [`Song::artist`](crate::Song::artist) counts as the artist;
+    /// case does not matter.
     pub max_per_artist: Option<usize>,
     /// Weight of the difference in sound between songs, 0 to 1: maximal marginal relevance (Carbonell & Goldstein, *The use of MMR,
-    /// diversity-based reranking for reordering documents and producing summaries*, 1998) with λ = 1 − diversity. 0 selects by score only, 1
-    /// by difference only. Diversity applies to the first 1,000 songs; the songs after them are selected by score.
+    /// diversity-based reranking for reordering documents and producing summaries*, 1998) with λ = 1 − diversity. 0 selects by score only,
+    /// 1 by difference only after the first song. Diversity applies to the first 1,000 songs; the songs after them are selected by score.
+    ///
+    /// The candidates are the best-scored songs of each target mood: eight for each of its places, at least 64, and more if limits on
+    /// artists leave too few. Similarity is 1 / (1 + d²), where d² is the mean squared difference of the nine audio features in standard
+    /// deviations of the catalogue.
     pub diversity: f32,
     /// Varies the list among songs that are nearly as good; `None` for the best scores in order.
     pub shuffle: Option<Shuffle>,
@@ -49,15 +54,21 @@ impl Default for Options {
 pub struct Filter {
     /// Years of release, ends included; songs without a date do not pass.
     pub years: Option<RangeInclusive<u16>>,
-    /// Popularity, 0 to 100, ends included; songs whose popularity is unknown do not pass.
+    /// Popularity, 0 to 100, ends included; songs whose popularity is unknown do not pass. An end that is NaN is a
+    /// [`RecommendError::Option`].
     pub popularity: Option<RangeInclusive<f32>>,
-    /// Tempo in beats per minute, ends included; songs whose tempo is unknown do not pass.
+    /// Tempo in beats per minute, ends included; songs whose tempo is unknown do not pass. An end that is NaN is a
+    /// [`RecommendError::Option`].
     pub tempo: Option<RangeInclusive<f32>>,
-    /// Moods that songs may have, independent of the strategy; songs without a mood do not pass. Empty for any.
+    /// Moods that songs may have; songs without a mood do not pass. Empty for any.
+    ///
+    /// Songs must also have a mood that the strategy looks for ([`Strategy::targets`]): without a common mood the list is empty. In a
+    /// journey the filter alone decides.
     pub moods: Vec<Mood>,
     /// Songs to leave out, for example those already played, by [`Song::key`](crate::Song::key).
     pub exclude_songs: Vec<String>,
-    /// Artists to leave out. Case does not matter.
+    /// Artists to leave out, each compared with the whole of [`Song::artist`](crate::Song::artist): a song of several artists is left out
+    /// only if the text names all of them as the song does. Case does not matter.
     pub exclude_artists: Vec<String>,
 }
 

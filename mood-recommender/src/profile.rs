@@ -9,12 +9,14 @@ use crate::song::Song;
 
 /// A listener's likes and dislikes, which influence recommendations. Use serde to store it.
 ///
-/// Songs that are similar to liked songs get a higher score, songs that are similar to disliked songs a lower one. With *n* judged
-/// songs, taste makes up *n* / (*n* + 2) of a score. The liked songs and the disliked songs are each grouped into up to four clusters by
-/// k-means; larger clusters weigh more. A disliked song is not recommended again; a liked one may be.
+/// Songs that are similar to liked songs get a higher score, songs that are similar to disliked songs a lower one. With *n* judged songs,
+/// taste makes up *n* / (*n* + 2) of a score. The liked songs and the disliked songs are each grouped into up to four clusters by k-means;
+/// larger clusters weigh more. A song with the [`Song::key`] of a disliked one is not recommended; the same title under another id may be.
+/// A liked song may be recommended again.
 ///
-/// It holds the songs' keys and sound, so it needs no catalogue and works across catalogues. Serialised, it has a
-/// `version`, 1, and about 100 bytes of JSON for each judged song.
+/// It holds the songs' keys and sound, so it needs no catalogue and works across catalogues. Serialised, it has a `version`, 1, and about
+/// 100 bytes of JSON for each judged song. Deserialising fails for another version, another list of features, an unknown field or a number
+/// that is not finite.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Stored", try_from = "Stored")]
 pub struct Profile {
@@ -64,12 +66,14 @@ impl TryFrom<Stored> for Profile {
 
 impl Profile {
     /// Records that the listener likes a song, in place of an earlier judgement.
+    ///
+    /// [`Recommender::recommend`](crate::Recommender::recommend) refuses a profile that has a song with a feature that is not finite.
     pub fn like(&mut self, song: &Song) {
         self.forget(song);
         self.liked.insert(song.key().into_owned(), sound(song));
     }
 
-    /// Records that the listener dislikes a song, in place of an earlier judgement.
+    /// Records that the listener dislikes a song, in place of an earlier judgement. The features must be finite, as for [`Profile::like`].
     pub fn dislike(&mut self, song: &Song) {
         self.forget(song);
         self.disliked.insert(song.key().into_owned(), sound(song));

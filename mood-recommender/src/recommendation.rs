@@ -6,7 +6,7 @@ use crate::song::Song;
 
 /// A song of a list.
 ///
-/// Serialised, it is one flat object: the song's fields, `score` and `reason`.
+/// Serialised, it is one object: the song's fields, with its extra columns in the object `extra`, then `score` and `reason`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommendation<'a> {
     /// The song.

@@ -26,8 +26,8 @@ pub struct Recommender {
 }
 
 impl Recommender {
-    /// Builds the index. Songs without a mood get one by [`Catalog::estimate_moods`], so that any catalogue has answers;
-    /// [`Song::mood_estimated`](crate::Song::mood_estimated) and the reasons say so.
+    /// Builds the index. Songs without a mood get one by [`Catalog::estimate_moods`]; [`Song::mood_estimated`](crate::Song::mood_estimated)
+    /// and the reasons mark it. A song without a mood that also lacks valence or energy gets none and is never recommended.
     ///
     /// # Errors
     /// [`RecommendError::EmptyCatalog`].
@@ -47,20 +47,20 @@ impl Recommender {
 
     /// Songs for a listener's mood, given as a [`Mood`](crate::Mood) or as a [`Reading`] with probabilities.
     ///
-    /// Songs are sorted by score, the best first, except in a journey and where [`Options::shuffle`] reorders them. An
-    /// uncertain reading gives a mixed list: each target mood has places in proportion to the probability of the moods
-    /// that lead to it (largest remainder method). If a target mood has too few songs, songs of the others fill its places.
-    /// No song occurs twice: songs with the same artist and name count as one, even if their ids differ. The list is never
-    /// longer than requested. It is shorter, or empty, if too few songs pass. [`Strategy::targets`] returns the moods that
-    /// were looked for, [`Catalog::stats`] the number of songs of each mood.
+    /// Songs are sorted by score, the best first, except in a journey and where [`Options::shuffle`] reorders them. An uncertain reading
+    /// gives a mixed list: each target mood has places in proportion to the probability of the moods that lead to it (largest remainder
+    /// method). If a target mood has too few songs, songs of the others fill its places. No song occurs twice: songs with the same artist
+    /// and name count as one, even if their ids differ. The list is never longer than requested. It is shorter, or empty, if too few songs
+    /// pass. [`Strategy::targets`] returns the moods that are looked for, unless [`Filter::moods`](crate::Filter::moods) excludes them;
+    /// [`Catalog::stats`] returns the number of songs of each mood.
     ///
     /// A song is scored on the features that it has, and its reason names those that it lacks.
     ///
     /// Lists do not depend on the order of the catalogue's rows: songs with equal scores are ordered by a hash of their content.
     ///
     /// # Errors
-    /// [`RecommendError`] when an option lies outside its range or the weights for a possible mood are all 0
-    /// or not finite.
+    /// [`RecommendError::Option`] when an option lies outside its range, [`RecommendError::Weight`] when a weight for a possible mood is
+    /// not finite, [`RecommendError::ZeroWeights`] when all weights for one are 0.
     pub fn recommend(
         &self,
         reading: impl Into<Reading>,

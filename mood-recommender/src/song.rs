@@ -128,8 +128,8 @@ impl Song {
         }
     }
 
-    /// A page that plays the song: the address in its column `url`, `link` or `href` if it has one, Spotify's page
-    /// where its id is one of Spotify (22 letters and digits), else a search on Spotify for artist and title.
+    /// A page that plays the song: the `http` or `https` address in its column `url`, `link` or `href` if it has one, Spotify's page if its
+    /// id is one of Spotify (22 letters and digits), else a search on Spotify for artist and title.
     pub fn link(&self) -> String {
         let addresses =
             ["url", "link", "href"].into_iter().filter_map(|column| self.extra.get_any_case(column));

@@ -97,7 +97,8 @@ impl Stats {
 }
 
 impl fmt::Display for Stats {
-    /// One line a feature: its mean for each mood, with its correlation in brackets.
+    /// The number of songs of each mood, then one line for each feature: its mean for each mood, with its correlation in brackets. The last
+    /// line has the number of songs without a mood, if there are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<16}", "")?;
         for mood in Mood::ALL {

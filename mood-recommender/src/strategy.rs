@@ -39,13 +39,19 @@ pub enum Strategy {
     /// valence–energy plane, after the iso principle of music therapy (Altshuler, *A psychiatrist's experience with music as a
     /// therapeutic agent*, 1948): meet the mood first, then change it.
     ///
-    /// Songs of any mood can be chosen if their valence and energy are known. The list is in playing order. Every song is
-    /// nearer to the target than the one before, and no step is longer than twice the mean step. If the catalogue has no such
-    /// path of the requested length, the list is shorter. A score is 1 minus the distance of the song from its waypoint on
-    /// the straight line. A journey has at most 1,000 songs. Diversity, shuffling and the profile's tastes do not affect a
-    /// journey.
+    /// The start is the [`Mood::point`] of the listener's mood; for a reading, the mean of the moods' points, weighted by the
+    /// probabilities. Songs of any mood can be chosen if their valence and energy are known. The list is in playing order. Every song is
+    /// nearer to the target than the one before, and no step is longer than twice the mean step. A score is 1 minus the distance of the
+    /// song from its waypoint on the straight line.
+    ///
+    /// A journey has at most 1,000 songs. The list is shorter if the search finds no such path of the requested length. The search tries 48
+    /// songs for each waypoint, and above 20 songs it finds the greatest length to about 5 %.
+    ///
+    /// Filters, [`Options::max_per_artist`](crate::Options::max_per_artist) and dislikes leave songs out of a journey; diversity, shuffling
+    /// and likes do not affect it.
     Journey {
-        /// End of the journey.
+        /// End of the journey. [`Recommender::recommend`](crate::Recommender::recommend) returns [`RecommendError::Option`] unless both
+        /// coordinates are from 0 to 1.
         target: Point,
     },
 }
@@ -138,6 +144,9 @@ pub struct Aim {
     ///
     /// Each feature is first scaled to 0 to 1 and clamped to that range: loudness from −60 to 0 dB, tempo from 0 to 250 beats per minute,
     /// popularity from 0 to 100, the others as they are. With a weight below 0, 1 minus the scaled value counts.
+    ///
+    /// If several moods of a reading have the same target, the weights of each aim are divided by the sum of their sizes and averaged by
+    /// probability. Weights of opposite signs cancel, which lowers all scores.
     pub weights: BTreeMap<SongFeature, f64>,
 }
 

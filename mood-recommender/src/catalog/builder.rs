@@ -24,8 +24,9 @@ pub struct CatalogBuilder {
 impl CatalogBuilder {
     /// Adds a song.
     ///
-    /// Trims the song's texts, removes its empty extra cells and composes letters (Unicode NFC). An id that is a Spotify address is
-    /// reduced to the id in it. A song whose id is already in the catalogue is left out and listed in [`Catalog::duplicates`].
+    /// Trims the song's texts, removes its empty extra cells, clears [`Song::mood_estimated`] if it has no mood, and composes letters of
+    /// name, album, artist and id (Unicode NFC). An id that is a Spotify address is reduced to the id in it. A song whose id is already in
+    /// the catalogue is left out and listed in [`Catalog::duplicates`].
     ///
     /// # Errors
     /// [`CatalogError::Value`] when the name or artist is empty, a feature lies outside [`SongFeature::range`] or is not a

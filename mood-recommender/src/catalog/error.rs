@@ -7,8 +7,8 @@ use crate::feature::SongFeature;
 
 /// Errors of reading, building, learning from and saving a catalogue.
 ///
-/// Rows count the songs from 1, the header not among them; lines count the lines of the file from 1. Texts of files are
-/// cut to 60 characters.
+/// Rows count the songs from 1, the header not among them; lines count the lines of the file from 1. Values of files are cut to 60
+/// characters; the headers in [`CatalogError::MissingColumns`] are whole, and only its text cuts them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
@@ -64,7 +64,7 @@ pub enum CatalogError {
         /// The column's name.
         given: String,
     },
-    /// A row has more or fewer cells than the header.
+    /// A row has fewer cells than the header, or more that are not empty cells at its end.
     #[error("row {row} (line {line}): cells must be {expected}, as many as in the header, got {given}")]
     Cells {
         /// The row.
@@ -95,9 +95,9 @@ pub enum CatalogError {
     Json {
         /// The line.
         line: usize,
-        /// The character of the line.
+        /// The byte of the line at which the parser stopped, from 1, in UTF-8; 0 if it stopped before the first byte.
         column: usize,
-        /// The parser's reason, without its own count of lines: the parser may have begun behind bad rows.
+        /// The parser's message, without its line and column: these count from where the parser began, which may be after skipped rows.
         reason: String,
     },
     /// No song has a mood, so that there is nothing to learn from.

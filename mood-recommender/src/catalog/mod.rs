@@ -29,10 +29,14 @@ use crate::song::Song;
 /// Songs in the order of their source. Each id occurs once, and every known figure is finite and within its range.
 ///
 /// # Files
-/// CSV, with a header that names the columns in any order, and JSON: an array of objects, one object a line, or the
-/// answers of Spotify's Web API and of ReccoBeats. A file needs the columns `name`, `artist` and at least one of the nine audio
-/// features. It may have the columns of the other features, `album`, `id`, `release_date`, `popularity`, `length`, `key`,
-/// `time_signature`, `mood`, `mood_estimated` and `path`. Any other column is kept in [`Song::extra`], except nested JSON objects.
+/// CSV, with a header that names the columns in any order, and JSON: an array of objects, one object a line, or the answers of Spotify's
+/// Web API and of ReccoBeats. A file needs the columns `name`, `artist` and at least one of the nine audio features. It may have the
+/// columns of the other features, `album`, `id`, `release_date`, `popularity`, `length`, `key`, `time_signature`, `mood`, `mood_estimated`
+/// and `path`. Any other column is kept in [`Song::extra`].
+///
+/// Of JSON, arrays of texts or of objects with a `name` become one text; other arrays are left out. The fields of the nested objects
+/// `track`, `audio_features`, `features` and `extra` are read as the song's own, of `album` the name and the release date; other nested
+/// objects are left out.
 ///
 /// A song needs a name and an artist; its other cells may be empty. A song that has none of a strategy's features scores 0 before the
 /// listener's taste is mixed in, and one without valence or energy is in no journey.
@@ -42,9 +46,10 @@ use crate::song::Song;
 /// [`ReadOptions::column`] sets others. Lists of artists become one text. If two columns could hold one field, the column with
 /// the preferred name does, and the other is kept in [`Song::extra`].
 ///
-/// The reader recognises these properties and reports them in [`Catalog::notes`]: UTF-8, UTF-16 and older encodings; cells
-/// separated by commas, semicolons, tabs or bars; features from 0 to 100 and popularity from 0 to 1; lengths in milliseconds,
-/// seconds or as `3:45`. The decimal separator may be a comma. Release dates have the forms of
+/// The reader recognises UTF-8, UTF-16 and older encodings; cells separated by commas, semicolons, tabs or bars; features from 0 to 100 and
+/// popularity from 0 to 1; lengths in milliseconds, in seconds, in minutes (if the header says so) or as `3:45`. [`Catalog::notes`] reports
+/// all but UTF-8, commas and the units of [`Song`]. A file with all columns that [`Catalog::save`] always writes, under these names, has
+/// this crate's units, and no unit is converted. The decimal separator may be a comma. Release dates have the forms of
 /// [`ReleaseDate`](crate::ReleaseDate); `0000`, Spotify's mark for an unknown date, is read as `None`.
 ///
 /// Catalogues are equal when their songs are.
@@ -111,7 +116,9 @@ impl Catalog {
     /// Reads CSV or JSON from a reader to its end.
     ///
     /// # Errors
-    /// [`CatalogError`], with row, line and column where a cell is at fault.
+    /// [`CatalogError::Io`] if the reader fails; [`CatalogError::MissingColumns`] or [`CatalogError::DuplicateColumn`] for the header;
+    /// [`CatalogError::Json`] for invalid JSON; [`CatalogError::Cells`] or [`CatalogError::Value`] for the first bad row, unless
+    /// [`ReadOptions::skip_bad`] is set.
     pub fn from_reader(mut reader: impl Read, options: &ReadOptions) -> Result<Self, CatalogError> {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes)?;
@@ -153,7 +160,8 @@ impl Catalog {
         &self.skipped
     }
 
-    /// The properties that the file does not state and that were recognised: encoding, separator, units.
+    /// The properties of the file that the reader recognised, one sentence each: an encoding other than UTF-8, a separator other than a
+    /// comma, units that were converted, bytes that are not UTF-8. Empty for a catalogue of a builder.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -28,7 +28,8 @@ impl ReadOptions {
         Ok(self)
     }
 
-    /// Leaves out rows that cannot be read, and lists them in [`Catalog::skipped`](crate::Catalog::skipped).
+    /// Leaves out rows that cannot be read, and lists them in [`Catalog::skipped`](crate::Catalog::skipped). Invalid JSON within an array
+    /// remains an error, because its rows cannot be told apart.
     #[must_use]
     pub fn skip_bad(mut self, skip_bad: bool) -> Self {
         self.skip_bad = skip_bad;
