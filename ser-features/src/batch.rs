@@ -12,8 +12,9 @@ use crate::features::{FeatureConfig, Features};
 /// Extracts the features of many clips, each one channel at the configured sample rate, on all cores.
 ///
 /// The result has one entry per clip, in the order of the clips, and equals that of [`FeatureExtractor::extract`] bit for bit. A bad clip
-/// affects only its own entry. Work is spread over rayon's current thread pool (with the cargo feature `parallel`, which is on by default),
-/// and each thread makes one plan. If the clips of a corpus don't fit into memory, read them in [`map_batch`].
+/// affects only its own entry. Work is spread over rayon's current thread pool (with the cargo feature `parallel`, which is on by default).
+/// There is at most one plan per thread, and more only where tonnetz of a long clip waits for other threads (see [`map_batch`]). If the
+/// clips of a corpus don't fit into memory, read them in [`map_batch`].
 ///
 /// ```
 /// use ser_features::{FeatureConfig, extract_batch};
@@ -56,7 +57,7 @@ pub fn extract_batch<C: AsRef<[f32]> + Sync>(
 /// ```
 ///
 /// # Errors
-/// What `plan` fails with. The first plan is made, and may fail, even where there are no items.
+/// The error of `plan`. The first plan is made, and may fail, even where there are no items.
 pub fn map_batch<T, P, R, E>(
     items: &[T],
     plan: impl Fn() -> Result<P, E> + Sync,
@@ -77,7 +78,7 @@ where
 ///
 /// Items are taken from the iterator as they are needed. At most [`BATCH_WINDOW`] items per thread, or their results, are held at a time.
 /// After `sink` returns [`ControlFlow::Break`](std::ops::ControlFlow::Break), no further item is taken. Use this to cancel a run or to end
-/// it at the first error. Returns whether all items were processed. To report progress, count the calls of `sink`.
+/// it at the first error. Returns `false` if `sink` returned `Break`, else `true`. To report progress, count the calls of `sink`.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -99,7 +100,7 @@ where
 /// ```
 ///
 /// # Errors
-/// What `plan` fails with. The first plan is made, and may fail, even where there are no items.
+/// The error of `plan`. The first plan is made, and may fail, even where there are no items.
 pub fn map_batch_into<I, P, R, E>(
     items: I,
     plan: impl Fn() -> Result<P, E> + Sync,

@@ -87,13 +87,13 @@ impl ChromaConfig {
     }
 }
 
-/// The filter bank for a tuning as a dense matrix `[n_chroma, n_fft / 2 + 1]`, as `librosa.filters.chroma` (Ellis, *Chroma feature
-/// analysis and synthesis*, 2007): a Gaussian bump around each pitch class in every octave, each bin's bumps scaled to length 1, then
-/// weighed by the octave.
+/// The filter bank for `tuning`, in parts of a pitch class (`config.tuning` is not used), as a dense matrix `[n_chroma, n_fft / 2 + 1]`, as
+/// `librosa.filters.chroma` (Ellis, *Chroma feature analysis and synthesis*, 2007): a Gaussian bump around each pitch class in every
+/// octave, each bin's bumps scaled to length 1, then weighed by the octave.
 ///
 /// # Errors
-/// When `n_chroma`, `sample_rate` or a length of the transform is zero, `n_fft` is 1, a setting is not finite, `octwidth` is not above
-/// 0, or `n_chroma` or the tuning exceeds its limit.
+/// As [`Stft::new`](crate::Stft::new), and when `n_chroma` or `sample_rate` is zero, `n_fft` is 1, `ctroct` or a tuning is not finite,
+/// `octwidth` is not above 0, or `n_chroma` or a tuning exceeds its limit.
 pub fn chroma_filter_bank(config: &ChromaConfig, tuning: f64) -> Result<Array2<f32>, ConfigError> {
     config.check()?;
     config.check_tuning(tuning)?;
@@ -261,7 +261,7 @@ impl Chroma {
     /// Plans transform and filters.
     ///
     /// # Errors
-    /// As [`chroma_filter_bank`], and when the window is longer than the transform.
+    /// As [`chroma_filter_bank`].
     pub fn new(config: ChromaConfig) -> Result<Self, ConfigError> {
         let spectrogram = Spectrogram::new(config.stft.clone(), config.spectrum)?;
         Ok(Self { spectrogram, projection: ChromaProjection::new(config)?, frames: Frames::default() })

@@ -212,7 +212,8 @@ impl SpectralContrast {
         Ok(Self { spectrogram, bands })
     }
 
-    /// A matrix `[n_bands + 1, frames]`, from the lowest band to the highest.
+    /// A matrix `[n_bands + 1, frames]`, from the lowest band to the highest, every value at least 0. In dB as librosa computes them, `10 ·
+    /// log10` of magnitudes, so half of the usual level difference; with `linear`, in the unit of the magnitudes.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).

@@ -79,7 +79,8 @@ impl DecibelConfig {
 /// then at least the largest minus `top_db`.
 ///
 /// # Errors
-/// When `amin` is not above 0, `top_db` is negative, or the reference is not finite.
+/// When `amin` is not above 0 and finite, `top_db` is negative or NaN, or the reference is not finite. The values are then left as they
+/// were.
 pub fn power_to_db<D: Dimension>(
     power: &mut ArrayRef<f32, D>,
     config: &DecibelConfig,
@@ -201,8 +202,8 @@ vectorized! {
     }
 }
 
-/// Turns amplitudes into decibels in place, as `librosa.amplitude_to_db`: the squares' decibels, with `amin` and the reference
-/// squared too.
+/// Turns amplitudes into decibels in place, as `librosa.amplitude_to_db`: the squares' decibels, with `amin` and the reference squared too.
+/// [`DecibelConfig::amplitude`] has librosa's defaults for it.
 ///
 /// # Errors
 /// As [`power_to_db`], and when the square of `amin` or of the reference leaves the range of `f32`. The values are then left as they

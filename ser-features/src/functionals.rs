@@ -55,7 +55,7 @@ impl fmt::Display for Functional {
     }
 }
 
-/// A name that no functional has.
+/// Error of parsing a [`Functional`]: no functional has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "functionals: name must be one of mean, std, min, max, range, median, percentile_P with P from 0 to 100, skewness, kurtosis, slope, \

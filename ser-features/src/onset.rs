@@ -16,15 +16,16 @@ use crate::pcen::largest_around;
     serde(default, deny_unknown_fields)
 )]
 pub struct OnsetConfig {
-    /// The logarithmic mel spectrogram whose rises are summed up.
+    /// The logarithmic mel spectrogram whose increases are averaged over the bands.
     pub log_mel: LogMelConfig,
     /// Distance in frames between the values compared, at least 1; 1 compares neighbours.
     pub lag: usize,
     /// Width in bands of the maximum filter on the earlier frame, at least 1. More than 1 suppresses vibrato.
     pub max_size: usize,
-    /// Whether slow changes are filtered out.
+    /// Whether a high-pass filter, `y[t] = x[t] − x[t − 1] + 0.99 · y[t − 1]`, removes slow changes. Strength may then be negative.
     pub detrend: bool,
-    /// Whether onsets are shifted by half a transform, to where a centred frame has them.
+    /// Whether strength is delayed by half a transform, `n_fft / 2 / hop_length` frames rounded down, as in librosa. It is independent of
+    /// the transform's own `center`.
     pub center: bool,
 }
 
@@ -34,8 +35,9 @@ impl Default for OnsetConfig {
     }
 }
 
-/// Plan of onset strength, as `librosa.onset.onset_strength`: the mean over all bands of how much each rises within `lag` frames, in dB
-/// (Böck and Widmer, *Maximum filter vibrato suppression for onset detection*, 2013).
+/// Plan of onset strength, as `librosa.onset.onset_strength`: the mean over all bands of how much each rises within `lag` frames, where a
+/// fall counts as 0, in the unit of the logarithm (dB by default). The first `lag` frames, and those that `center` shifts by, are 0 (Böck
+/// and Widmer, *Maximum filter vibrato suppression for onset detection*, 2013).
 ///
 /// ```
 /// use ser_features::{OnsetConfig, OnsetStrength};

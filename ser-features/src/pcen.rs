@@ -23,17 +23,17 @@ pub struct PcenConfig {
     pub hop_length: usize,
     /// Exponent of the smoothed energy in the divisor, 0..=1,000.
     pub gain: f64,
-    /// Offset before the root, 0..=1e6.
+    /// Offset that is added before the compression, 0..=1e6.
     pub bias: f64,
-    /// Exponent of the compression, 0..=100; 0 takes a logarithm.
+    /// Exponent of the compression, 0..=100; 0 gives `ln(1 + S / (eps + M)^gain)`, without `bias`.
     pub power: f64,
     /// Time constant of the smoothing in seconds, above 0 and at most 1e6.
     pub time_constant: f64,
-    /// Smallest energy that is divided by, above 0 and at most 1e6.
+    /// Constant that is added to the smoothed energy, above 0 and at most 1e6: it prevents a division by zero.
     pub eps: f64,
-    /// Coefficient of the smoothing, 0..=1; `None` derives it from the time constant.
+    /// Coefficient of the smoothing, 0..=1. `None` derives it from the time constant `T` in frames: `(√(1 + 4T²) − 1) / (2T²)`.
     pub b: Option<f64>,
-    /// Bands whose largest value is smoothed instead of each band's own, at least 1.
+    /// Width in bands of the maximum filter before the smoothing, at least 1; 1 filters nothing.
     pub max_size: usize,
 }
 

@@ -3,7 +3,7 @@
 use crate::check::check_finite;
 use crate::error::{ConfigError, SignalError};
 
-/// Settings of the filter. The default is librosa's.
+/// Settings of [`Preemphasis`]. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -11,7 +11,8 @@ use crate::error::{ConfigError, SignalError};
     serde(default, deny_unknown_fields)
 )]
 pub struct PreemphasisConfig {
-    /// Fraction of the previous sample that is subtracted, 0..=1: 0 leaves the signal unchanged, 1 gives its differences.
+    /// Fraction of the previous sample that is subtracted, 0..=1. From the second sample on, 0 leaves the signal unchanged and 1 gives the
+    /// differences of neighbours.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub coef: f32,
 }

@@ -20,8 +20,8 @@ const MAX_LENGTH: usize = 1 << 28;
 pub struct PreparationConfig {
     /// Sample rate that the clip is brought to, in Hz, within [`SAMPLE_RATES`]: 1,000 to 384,000.
     pub sample_rate: u32,
-    /// Frames at both ends that are at least this far below the loudest frame, in dB, above 0, are silence and are cut ([`Trim`], frames of
-    /// 2,048 samples every 512). `None` cuts nothing.
+    /// Frames at both ends that are at least this far below the loudest frame, in dB, above 0 and finite, are silence and are cut
+    /// ([`Trim`], frames of 2,048 samples every 512). `None` cuts nothing.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::option::finite"))]
     pub trim_top_db: Option<f32>,
     /// Whether the largest absolute sample becomes 1.
@@ -103,8 +103,7 @@ impl Preparation {
     /// Checks a configuration.
     ///
     /// # Errors
-    /// When `sample_rate` lies outside [`SAMPLE_RATES`], `trim_top_db` is not above 0, or `length` is out of its
-    /// range.
+    /// When `sample_rate` lies outside [`SAMPLE_RATES`], `trim_top_db` is not above 0 and finite, or `length` is out of its range.
     pub fn new(config: PreparationConfig) -> Result<Self, ConfigError> {
         let rate = config.sample_rate;
         ConfigError::require(SAMPLE_RATES.contains(&rate), "sample_rate", "1000 to 384000 Hz", rate.into())?;
@@ -127,8 +126,8 @@ impl Preparation {
     /// Prepares one channel, recorded at `sample_rate` Hz.
     ///
     /// # Errors
-    /// When `samples` is empty or holds a value that is NaN, infinite or, with trimming, beyond ±1e12, or `sample_rate` lies outside
-    /// [`SAMPLE_RATES`].
+    /// When `samples` is empty or holds a value that is NaN, infinite or, with trimming, beyond ±1e12, `sample_rate` lies outside
+    /// [`SAMPLE_RATES`], or [`Resampler::new`] refuses the two rates and one is more than 256 times the other.
     pub fn process(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>, SignalError> {
         if self.trim.is_some() { check_samples(samples) } else { check_finite(samples) }?;
         let mut clip = self.resample(samples, sample_rate)?;

@@ -8,7 +8,7 @@ use crate::framing::Framing;
 use crate::matrix::resize;
 use crate::vector::vectorized;
 
-/// Settings of the frames. The default is librosa's.
+/// Settings of [`Rms`]. The default is librosa's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -90,8 +90,8 @@ impl Rms {
         (sum_of_squares(frame) / self.framing.frame_length as f64).sqrt() as f32
     }
 
-    /// The same from the magnitudes `[frame_length / 2 + 1, frames]` of an [`Stft`](crate::Stft), by Parseval's theorem. The
-    /// values are those of the windowed frames.
+    /// The same from the magnitudes `[frame_length / 2 + 1, frames]` of an [`Stft`](crate::Stft) with `n_fft` = `frame_length`, by
+    /// Parseval's theorem. The values are those of the windowed frames.
     ///
     /// # Errors
     /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.

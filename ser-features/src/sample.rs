@@ -6,8 +6,8 @@ mod sealed {
 
 /// A type of samples that [`to_samples`] takes.
 ///
-/// Whole numbers are in parts of their full scale: `i16` by 32,768, `i32` by 2³¹, and `u8` of WAV files, whose zero is 128, by 128.
-/// Floating-point samples have a full scale of ±1 and are rounded to `f32`.
+/// Integers are divided by their full scale: `i16` by 32,768, `i32` by 2³¹. `u8` is that of WAV files: 128 is subtracted, then it is
+/// divided by 128. Floating-point samples have a full scale of ±1 and are rounded to `f32`.
 pub trait Sample: sealed::Sealed + Copy {
     /// The sample, full scale ±1.
     fn to_f32(self) -> f32;
@@ -40,7 +40,7 @@ impl<T: Sample> Sample for &T {
     }
 }
 
-/// Samples as every plan takes them: `f32` with a full scale of ±1, one behind the other.
+/// Converts samples to the form that every plan takes: a sequence of `f32` with a full scale of ±1.
 ///
 /// Plans take `&[f32]`. Arrays, vectors and any `AsRef<[f32]>` give it without a copy. Use this function for other data: samples of a
 /// sound card or a WAV file, and every `n`th value of interleaved channels or of a matrix.

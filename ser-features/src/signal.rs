@@ -10,8 +10,8 @@ const LANES: usize = 32;
 /// Mean of the channels of interleaved samples, as `librosa.to_mono`.
 ///
 /// # Errors
-/// When `samples` is empty or holds a value that is NaN or infinite (its index counts all channels), `channels` is zero, or the one
-/// is no multiple of the other.
+/// When `interleaved` is empty, holds a value that is NaN or infinite (its index counts all channels) or has a length that is no multiple
+/// of `channels`, or `channels` is zero.
 pub fn to_mono(interleaved: &[f32], channels: usize) -> Result<Vec<f32>, SignalError> {
     check_finite(interleaved)?;
     if channels == 0 || !interleaved.len().is_multiple_of(channels) {
@@ -78,10 +78,11 @@ pub const MIN_SPEECH_SECONDS: f64 = 0.25;
 /// Smallest peak that [`check_speech`] accepts, −80 dB of full scale: about three steps of 16-bit samples.
 pub const MIN_SPEECH_PEAK: f32 = 1e-4;
 
-/// Whether a clip can hold speech at all: not empty, finite, at least [`MIN_SPEECH_SECONDS`] long, and with a peak of at least
+/// Checks that a clip can hold speech at all: it is not empty, finite, at least [`MIN_SPEECH_SECONDS`] long, and has a peak of at least
 /// [`MIN_SPEECH_PEAK`] around its mean, so that neither silence nor a constant offset passes.
 ///
-/// Feature extraction accepts any finite signal, as librosa does. Call this function before training or recognition.
+/// Feature extraction itself accepts silence and, for most features, a single sample, as librosa does. Call this function before training
+/// or recognition.
 ///
 /// # Errors
 /// [`SignalError::Empty`], [`SignalError::NotFinite`], [`SignalError::TooShort`] or [`SignalError::Silent`].

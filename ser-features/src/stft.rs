@@ -80,8 +80,9 @@ impl StftConfig {
         self.n_fft / 2 + 1
     }
 
-    /// Frames of a signal with `n_samples` samples. With `center` and an even `n_fft` that is `1 + n_samples / hop_length`. Without a
-    /// hop there are none.
+    /// Frames of a signal with `n_samples` samples, rounded down: `1 + n_samples / hop_length` with `center` and an even `n_fft`, `1 +
+    /// (n_samples − 1) / hop_length` with an odd one, `1 + (n_samples − n_fft) / hop_length` without `center`. 0 when the signal is shorter
+    /// than a frame or `hop_length` is 0.
     pub fn n_frames(&self, n_samples: usize) -> usize {
         let beyond = n_samples.saturating_add(2 * self.padding()).checked_sub(self.n_fft);
         beyond.and_then(|beyond| beyond.checked_div(self.hop_length)).map_or(0, |hops| hops.saturating_add(1))
@@ -122,7 +123,8 @@ impl StftConfig {
     }
 }
 
-/// Plan of a short-time Fourier transform: `X[k, t] = Σ w[n] · x[t·hop − n_fft/2 + n] · e^(−2πikn/n_fft)`, not normalised.
+/// Plan of a short-time Fourier transform: `X[k, t] = Σ w[n] · x[t·hop − n_fft/2 + n] · e^(−2πikn/n_fft)`, not normalised. Without
+/// `center`, the sample is `x[t·hop + n]`.
 ///
 /// librosa runs window and transform in `f64` and stores the result as `complex64`: so does this with [`Precision::Double`].
 ///

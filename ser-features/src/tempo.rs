@@ -35,8 +35,8 @@ impl Default for TempogramConfig {
 }
 
 /// Plan of a tempogram, as `librosa.feature.tempogram`: the autocorrelation of onset strength around each frame (Grosche, Müller and Kurth,
-/// *Cyclic tempogram – a mid-level tempo representation for music signals*, 2010). Row `k` stands for a beat every `k` frames; each column's
-/// largest value is 1.
+/// *Cyclic tempogram – a mid-level tempo representation for music signals*, 2010). Row `k` stands for a beat every `k` frames. Values lie
+/// in −1..=1; each column's largest is 1, but a column without onset strength is 0.
 ///
 /// ```
 /// use ser_features::{Tempogram, TempogramConfig};
@@ -60,7 +60,8 @@ impl Tempogram {
     /// Plans mel spectrogram and transforms.
     ///
     /// # Errors
-    /// As [`OnsetStrength::new`], and when `win_length` lies outside of its range or [`Window::Custom`] does not hold `win_length` values.
+    /// As [`OnsetStrength::new`], and when `win_length` lies outside of its range or [`Window::Custom`] does not hold `win_length` values
+    /// within ±1e6.
     pub fn new(config: TempogramConfig) -> Result<Self, ConfigError> {
         let win_length = config.win_length;
         ConfigError::refuse_zero("win_length", win_length)?;
@@ -75,7 +76,7 @@ impl Tempogram {
         })
     }
 
-    /// A matrix `[win_length, frames]`.
+    /// A matrix `[win_length, frames]`, with a column for each frame of onset strength; without `center`, `win_length − 1` fewer.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process), and without `center` when there are fewer than `win_length` frames.
@@ -148,7 +149,8 @@ pub struct TempoConfig {
     pub std_bpm: f64,
     /// Seconds of onset strength in an autocorrelation; at least two frames and at most 1,048,576.
     pub ac_size: f64,
-    /// Fastest tempo, in beats a minute, above 0; `None` sets no limit.
+    /// Upper limit of the tempo, exclusive, in beats a minute, above 0; `None` sets no limit. It should be above the tempo of the last row,
+    /// about `60 / ac_size`: with no slower row, the fastest one is returned.
     pub max_tempo: Option<f64>,
 }
 
@@ -213,7 +215,8 @@ impl Tempo {
         })
     }
 
-    /// The tempo in beats a minute.
+    /// The tempo in beats a minute, one of `60 · sample_rate / (hop_length · k)` for a whole `k`. Silence gives the one nearest to
+    /// `start_bpm`.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).

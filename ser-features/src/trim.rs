@@ -14,7 +14,7 @@ use crate::rms::{Rms, RmsConfig};
     serde(default, deny_unknown_fields)
 )]
 pub struct TrimConfig {
-    /// A frame is silent when its root mean square lies this far below the loudest frame's, in dB, above 0.
+    /// A frame is silent when its root mean square lies at least this far below the loudest frame's, in dB, above 0 and finite.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub top_db: f32,
     /// Samples of a frame, 1..=1,048,576.
@@ -53,7 +53,7 @@ impl Trim {
     /// Checks a configuration.
     ///
     /// # Errors
-    /// When `top_db` is not above 0, `frame_length` or `hop_length` is zero, or the frame is longer than its limit.
+    /// When `top_db` is not above 0 and finite, `frame_length` or `hop_length` is zero, or `frame_length` is above its limit.
     pub fn new(config: TrimConfig) -> Result<Self, ConfigError> {
         let TrimConfig { top_db, frame_length, hop_length } = config;
         ConfigError::require(
@@ -66,8 +66,8 @@ impl Trim {
         Ok(Self { config, rms })
     }
 
-    /// The samples from the first to the last frame that is not silent. All frames of a silent signal are as loud as its loudest, so
-    /// nothing is cut from it.
+    /// The samples from the first to the last frame that is not silent. Frame `t` stands for the `hop_length` samples from `t · hop_length`
+    /// on, as in librosa. In a signal whose frames all lie below 1e-5, all count as equally loud, so nothing is cut from it.
     ///
     /// # Errors
     /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12.

@@ -22,9 +22,9 @@ pub struct TuningConfig {
     pub stft: StftConfig,
     /// Whether peaks are sought in magnitudes or powers.
     pub spectrum: Spectrum,
-    /// Lowest pitch in Hz, at least 0.
+    /// Lowest frequency of a peak's bin in Hz, at least 0. The interpolated pitch may lie half a bin lower.
     pub fmin: f64,
-    /// Pitches lie below this, in Hz, above `fmin`; half of the sample rate bounds it too.
+    /// Upper limit of a peak's bin in Hz, exclusive, above `fmin`; half of the sample rate bounds it too.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub fmax: f64,
     /// A peak counts above this part of its frame's largest value, 0..=1.
@@ -114,7 +114,8 @@ impl Tuning {
         self.estimator.release();
     }
 
-    /// The tuning of a signal in parts of a step, −0.5..0.5: that of the pitches at or above the median height.
+    /// Deviation of a signal's pitches from the steps through A4 = 440 Hz, in parts of a step, −0.5..0.5: that of the pitches at or above
+    /// the median height. 0 without any pitch.
     ///
     /// The estimate is the first maximum of a histogram. If two bins hold nearly the same number of pitches, rounding in the
     /// transform decides, so that the estimate may differ from librosa's for a few signals in a hundred.
@@ -131,9 +132,9 @@ impl Tuning {
     }
 }
 
-/// Tuning of frequencies in Hz (those that are not above 0 are ignored), in parts of a step of `bins_per_octave`, as
-/// `librosa.pitch_tuning`: the left edge of the fullest bin of a histogram from −0.5 to 0.5 with bins of `resolution`; 0 without any
-/// frequency.
+/// Deviation of frequencies in Hz from the steps through A4 = 440 Hz, in parts of a step of `bins_per_octave`, as `librosa.pitch_tuning`:
+/// the left edge of the fullest bin of a histogram from −0.5 to 0.5 with bins of `resolution`. Frequencies that are not above 0 are
+/// ignored; 0 without any.
 ///
 /// # Errors
 /// When `resolution` is below 1e-6 or not below 1, or `bins_per_octave` is zero.

@@ -249,7 +249,8 @@ impl PitchShift {
     /// The shifted signal, as long as the given one.
     ///
     /// # Errors
-    /// As [`Stft::process`].
+    /// As [`Stft::process`], and [`SignalError::Empty`] when the signal is so short that its stretched version has no sample: one sample an
+    /// octave down, eight samples four octaves down.
     pub fn process(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         let stretched = self.stretch.process(samples)?;
         // soxr rounds the length to the nearest; librosa appends a zero where it rounds up.

@@ -17,7 +17,7 @@ use crate::stft::StftConfig;
     serde(default, deny_unknown_fields)
 )]
 pub struct WhisperConfig {
-    /// Mel bands, at least 1: 80, or 128 for `large-v3` and `turbo`.
+    /// Mel bands, 1..=166,937: 80, or 128 for `large-v3` and `turbo`.
     pub n_mels: usize,
 }
 
@@ -31,8 +31,8 @@ impl Default for WhisperConfig {
 /// `WhisperFeatureExtractor` of transformers and `log_mel_spectrogram` of openai-whisper compute it.
 ///
 /// The steps are: powers of frames of 25 ms every 10 ms at 16 kHz, with reflected ends and without the last frame; Slaney's mel bands;
-/// `log10` with a floor of 1e-10; raising all values to at least the signal's largest minus 8; `(x + 4) / 4`. The results lie from about
-/// −1 to 1.5, at most 2 apart.
+/// `log10` with a floor of 1e-10; raising all values to at least the signal's largest minus 8; `(x + 4) / 4`. The results are at least −1.5
+/// (silence), at most about 1.5 for samples within ±1, and at most 2 apart.
 ///
 /// Whisper itself takes 30 seconds, padded with zeros. For the same values, pass samples of that length
 /// ([`fix_length`](crate::fix_length) to 480,000). Signals of any other length are not padded or cut.
@@ -61,7 +61,7 @@ impl WhisperMel {
     /// Plans transform and filters.
     ///
     /// # Errors
-    /// When `n_mels` is zero or too large for a table.
+    /// When `n_mels` is zero or above 166,937.
     pub fn new(config: WhisperConfig) -> Result<Self, ConfigError> {
         let (n_fft, hop_length, pad_mode) = (400, HOP_LENGTH, PadMode::Reflect);
         let mel = MelSpectrogram::new(MelConfig {
@@ -73,7 +73,7 @@ impl WhisperMel {
         Ok(Self { mel, frames: Frames::default(), block: Vec::new() })
     }
 
-    /// A matrix `[n_mels, frames]` of samples at 16 kHz, with a frame for every 160 whole samples.
+    /// A matrix `[n_mels, samples.len() / 160]` (rounded down) of samples at 16 kHz.
     ///
     /// # Errors
     /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or is shorter than 160 samples.

@@ -28,8 +28,8 @@ pub struct YinConfig {
     pub frame_length: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// Threshold, at least 0. The first minimum of the difference function below it gives the period; if there is none, the lowest minimum
-    /// does.
+    /// Threshold of the cumulative mean normalised difference, at least 0. Its first minimum below the threshold gives the period; if there
+    /// is none, the lowest value does.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub trough_threshold: f64,
     /// Whether frames are centred on their time, with zeros around the signal.
@@ -201,8 +201,8 @@ impl Yin {
     /// Plans the transforms.
     ///
     /// # Errors
-    /// When a count is zero, `fmin` is not above 0 or not below `fmax`, `fmax` exceeds half of the sample rate, no period of `fmin` fits
-    /// into a frame, or the threshold is negative.
+    /// When a count is zero, `frame_length` exceeds its limit, `fmin` is not above 0 or not below `fmax`, `fmax` exceeds half of the sample
+    /// rate, no period of `fmin` fits into a frame, or the threshold is negative or NaN.
     pub fn new(config: YinConfig) -> Result<Self, ConfigError> {
         let YinConfig { sample_rate, fmin, fmax, frame_length, hop_length, trough_threshold, center } =
             config;

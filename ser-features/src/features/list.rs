@@ -138,7 +138,7 @@ impl Feature {
     pub const ISSA: [Self; 5] = [Self::Mfcc, Self::Chroma, Self::Mel, Self::Contrast, Self::Tonnetz];
 }
 
-/// A name that no feature has.
+/// Error of parsing a [`Feature`]: no feature has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("features: name must be one of {}, got {name:?}", names())]
 #[non_exhaustive]

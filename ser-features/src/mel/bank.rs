@@ -12,8 +12,8 @@ use crate::vector::vectorized;
 /// The filter bank as a dense matrix `[n_mels, n_fft / 2 + 1]`, as `librosa.filters.mel`: triangles between neighbouring mels.
 ///
 /// # Errors
-/// When `n_mels`, `sample_rate` or a length of the transform is zero, the frequency range is empty or exceeds half of the sample
-/// rate, or `n_mels` exceeds its limit.
+/// As [`Stft::new`](crate::Stft::new), and when `n_mels` or `sample_rate` is zero, `fmin` is negative, the frequency range is empty or
+/// exceeds half of the sample rate, or `n_mels` exceeds its limit.
 pub fn mel_filter_bank(config: &MelConfig) -> Result<Array2<f32>, ConfigError> {
     let bank = MelFilterBank::new(config)?;
     let mut dense = Array2::zeros((config.n_mels, config.stft.n_bins()));

@@ -35,7 +35,7 @@ impl MelSpectrogram {
     /// Plans transform and filters.
     ///
     /// # Errors
-    /// As [`mel_filter_bank`], and when the window is longer than the transform.
+    /// As [`mel_filter_bank`].
     pub fn new(config: MelConfig) -> Result<Self, ConfigError> {
         let bank = MelFilterBank::new(&config)?;
         Self::with_bank(config, bank)

@@ -35,9 +35,10 @@ pub struct PyinConfig {
     /// Parameter of the Boltzmann distribution over the minima below a threshold, above 0 and at most 100. The larger it is, the more
     /// likely are minima at short periods.
     pub boltzmann_parameter: f64,
-    /// Width of a pitch bin in semitones, 0.01..=1.
+    /// Width of a pitch bin in semitones, 0.01..=1; made smaller where needed, so that a semitone has a whole number of bins.
     pub resolution: f64,
-    /// Fastest change of pitch in octaves a second, at least 0. The change in one hop must be smaller than the range from `fmin` to `fmax`.
+    /// Width of the transition window in octaves a second, at least 0, as in librosa: from one frame to the next, the pitch rises or falls
+    /// by at most half of this. The width in one hop must be smaller than the range from `fmin` to `fmax`.
     pub max_transition_rate: f64,
     /// Probability that voicing begins or ends from one frame to the next, above 0 and below 1.
     pub switch_prob: f64,
@@ -85,7 +86,7 @@ impl PyinConfig {
 /// Result of [`Pyin::process`], one value a frame.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PitchTrack {
-    /// Fundamental frequency in Hz; NaN where the frame is not voiced.
+    /// Fundamental frequency in Hz, always that of a pitch bin ([`PyinConfig::resolution`]); NaN where the frame is not voiced.
     pub f0: Array1<f32>,
     /// Whether the frame is voiced, on the most likely path through all frames.
     pub voiced: Array1<bool>,
@@ -129,7 +130,8 @@ impl Pyin {
     /// Plans the transforms and the transitions.
     ///
     /// # Errors
-    /// When a field lies outside of its range, or no period of `fmin` fits into a frame.
+    /// When a field lies outside of its range, no period of `fmin` fits into a frame, or the transitions would take more than 33,554,432
+    /// values: four for each pitch bin and each bin of the transition window.
     pub fn new(config: PyinConfig) -> Result<Self, ConfigError> {
         let PyinConfig { sample_rate, fmin, fmax, frame_length, hop_length, center, .. } = config;
         let differences = Differences::new(sample_rate, (fmin, fmax), frame_length, hop_length, center)?;

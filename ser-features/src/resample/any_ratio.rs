@@ -1,7 +1,7 @@
 //! Change of rate by any real ratio, by rubato's sinc interpolation.
 //!
-//! rubato does not accept custom filters, so the transition band is wider than soxr's: 0.91 to 1 of the lower Nyquist frequency. This
-//! method is used because it needs no table for the ratio.
+//! rubato does not accept custom filters, so the transition band differs from soxr's: it is as wide, but lies about 0.004 of the lower
+//! Nyquist frequency lower and begins at 0.91. This method is used because it needs no table for the ratio.
 
 use crate::error::SignalError;
 use audioadapter_buffers::direct::InterleavedSlice;

@@ -65,8 +65,8 @@ impl Resampler {
 
     /// Plans a change by any ratio, of the target's rate to the source's: for shifts of pitch, and for rates that are no whole numbers.
     ///
-    /// The filter differs from that of [`new`](Self::new): its transition band is wider by half and begins at 0.91 of the lower Nyquist
-    /// frequency. It is slower than a plan of [`new`](Self::new).
+    /// The filter differs from that of [`new`](Self::new): its transition band begins at 0.91 of the lower Nyquist frequency and lies about
+    /// 0.004 of that frequency lower. It is slower than a plan of [`new`](Self::new).
     ///
     /// # Errors
     /// When the ratio does not lie from 1/256 to 256.
@@ -80,13 +80,15 @@ impl Resampler {
         Ok(Self(Plan::AnyRatio(Box::new(plan))))
     }
 
-    /// Resamples a whole clip to `⌈samples · to / from⌉` samples. Equal rates give a copy.
+    /// Resamples a whole clip to `⌈samples · (to / from)⌉` samples. The product is rounded in `f64`, as in librosa, which may add a sample
+    /// to a whole number: 44,100 samples at 44,100 Hz give 48,001 at 48,000 Hz. Equal rates give a copy.
     ///
     /// With a plan from [`new`](Self::new), the last sample is 0 if the length is rounded up by more than half a sample, as in librosa:
     /// soxr then gives one sample fewer.
     ///
     /// # Errors
-    /// When `samples` is empty or holds a NaN or infinite value.
+    /// When `samples` is empty or holds a NaN or infinite value. With a plan from [`with_ratio`](Self::with_ratio), also
+    /// [`SignalError::NotResampled`], which no signal is known to cause.
     pub fn process(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         let mut out = Vec::new();
         self.process_into(samples, &mut out)?;
@@ -96,7 +98,7 @@ impl Resampler {
     /// As [`process`](Self::process), into a vector that is resized and whose memory is reused.
     ///
     /// # Errors
-    /// As [`process`](Self::process); `out` is then left as it was.
+    /// As [`process`](Self::process); `out` is then left as it was, unless the error is [`SignalError::NotResampled`].
     pub fn process_into(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
         if check_samples(samples).is_err() {
             check_finite(samples)?;

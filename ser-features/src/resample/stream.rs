@@ -126,7 +126,8 @@ impl StreamingResampler {
         Ok(&self.out)
     }
 
-    /// Ends the stream and gives its last samples: `⌈samples · to / from⌉` in all. The plan is then ready for the next stream.
+    /// Ends the stream and gives its last samples. The stream then has as many as [`Resampler::process`](crate::Resampler::process) gives.
+    /// The plan is then ready for the next stream.
     ///
     /// # Errors
     /// When no sample was pushed.

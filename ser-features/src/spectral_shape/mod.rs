@@ -46,7 +46,8 @@ macro_rules! impl_process {
                 self.0.process_into(samples, out)
             }
 
-            /// As [`process`](Self::process), from magnitudes (or any other energies) `[n_fft / 2 + 1, frames]`.
+            /// As [`process`](Self::process), from magnitudes `[n_fft / 2 + 1, frames]`. Other values of at least 0 are treated as
+            /// magnitudes (flatness raises them to its `power`).
             ///
             /// # Errors
             /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.

@@ -58,7 +58,7 @@ pub struct StreamingExtractor {
     values: Vec<f32>,
 }
 
-/// Frames that a push to a [`StreamingExtractor`] completed.
+/// Frames that a push to a [`StreamingExtractor`] or its `finish` completed.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamedFrames<'a> {
     first: usize,
@@ -77,7 +77,7 @@ impl<'a> StreamedFrames<'a> {
         self.stack.ncols()
     }
 
-    /// Whether there is none.
+    /// Whether no frame was completed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -105,8 +105,8 @@ impl StreamingExtractor {
     /// Checks the configuration and plans every configured feature.
     ///
     /// # Errors
-    /// As [`FeatureExtractor::new`](crate::FeatureExtractor::new); [`ConfigError::NeedsWholeSignal`] for a `top_db` or an estimated tuning;
-    /// [`ConfigError::NotStreamed`] for features that have no stream.
+    /// As [`FeatureExtractor::new`](crate::FeatureExtractor::new); [`ConfigError::NeedsWholeSignal`] for MFCC or logarithmic mel with a
+    /// `top_db` and for chroma with an estimated tuning; [`ConfigError::NotStreamed`] for features that have no stream.
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
         config.check()?;
         ConfigError::refuse_zero("n_fft", config.n_fft)?;

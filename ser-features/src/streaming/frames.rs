@@ -107,7 +107,7 @@ impl StreamingDelta {
 
 /// Normalises the energies of a stream of frames: matrices `[bands, new frames]` go in, and come out normalised at once.
 ///
-/// They are those that [`Pcen`] gives for all frames, bit for bit: its smoothing looks back only.
+/// The results equal those of [`Pcen`] for all frames, bit for bit: its smoothing looks back only.
 ///
 /// ```
 /// use ndarray::Array2;

@@ -30,17 +30,18 @@ pub type StreamingStft = Streaming<Stft>;
 /// Mel spectrogram of a stream, `[n_mels, new frames]`.
 pub type StreamingMel = Streaming<MelSpectrogram>;
 
-/// Logarithmic mel spectrogram of a stream, `[n_mels, new frames]`. With decibels, `top_db` must be `None`.
+/// Logarithmic mel spectrogram of a stream, `[n_mels, new frames]`. With decibels, `top_db` must be `None` and `reference` a value.
 pub type StreamingLogMel = Streaming<LogMel>;
 
-/// Cepstral coefficients of a stream, `[n_mfcc, new frames]`. [`DecibelConfig::top_db`](crate::DecibelConfig::top_db) must be `None`.
+/// Cepstral coefficients of a stream, `[n_mfcc, new frames]`. Of its [`DecibelConfig`](crate::DecibelConfig), `top_db` must be `None` and
+/// `reference` a value.
 pub type StreamingMfcc = Streaming<Mfcc>;
 
 /// Chroma of a stream, `[n_chroma, new frames]`. [`ChromaConfig::tuning`](crate::ChromaConfig::tuning) must be given.
 pub type StreamingChroma = Streaming<Chroma>;
 
-/// Spectral contrast of a stream, `[n_bands + 1, new frames]`. [`ContrastConfig::top_db`](crate::ContrastConfig::top_db) must be
-/// `None`.
+/// Spectral contrast of a stream, `[n_bands + 1, new frames]`. [`ContrastConfig::top_db`](crate::ContrastConfig::top_db) must be `None`,
+/// unless the contrast is linear.
 pub type StreamingContrast = Streaming<SpectralContrast>;
 
 /// A plan whose frames depend on nothing but the samples under them, so that it can stream.
@@ -156,8 +157,8 @@ impl<P: FrameByFrame> Streaming<P> {
         &self.config
     }
 
-    /// Latency in samples after a frame's time, `t · hop_length`: half of the window where frames are centred, else a
-    /// whole frame. [`PadMode::Reflect`] needs one sample more.
+    /// Latency in samples after a frame's time, `t · hop_length`: half of the window where frames are centred, else a whole frame. Centred
+    /// frames with [`PadMode::Reflect`] need half of the transform and one sample.
     pub fn latency(&self) -> usize {
         self.reach - self.padding.length
     }

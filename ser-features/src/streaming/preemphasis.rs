@@ -4,8 +4,8 @@ use crate::check::check_finite;
 use crate::error::{ConfigError, SignalError};
 use crate::preemphasis::{Preemphasis, PreemphasisConfig};
 
-/// Filters a stream as [`Preemphasis::process`] filters the whole signal, bit for bit: each sample comes out with the push that brings
-/// it, only the stream's first with its second.
+/// Filters a stream as [`Preemphasis::process`] filters the whole signal, bit for bit: each sample comes out with the push that brings it,
+/// but the first one comes out with the second.
 ///
 /// ```
 /// use ser_features::{PreemphasisConfig, StreamingPreemphasis};

@@ -13,7 +13,7 @@ use crate::stft::StftConfig;
 /// Smallest power that a logarithm is taken of.
 const FLOOR: f64 = 1e-10;
 
-/// Settings of spectral balance.
+/// Settings of spectral balance. The default is 22,050 Hz and the default of [`StftConfig`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -33,7 +33,8 @@ impl Default for SpectralBalanceConfig {
     }
 }
 
-/// The result of [`SpectralBalance::process`], one value per frame. Powers below 1e-10 are raised to 1e-10.
+/// The result of [`SpectralBalance::process`], one value per frame. A band's energy or peak, and each power of a slope, is raised to at
+/// least 1e-10. Bands include their lower end and exclude their upper end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpectralBalanceFrames {
     /// Alpha ratio: energy from 50 to 1,000 Hz divided by energy from 1 to 5 kHz, in dB.

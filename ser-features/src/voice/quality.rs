@@ -23,7 +23,9 @@ const LEAST_CORRELATION: f64 = 0.3;
 /// Periods under the window of the harmonics-to-noise ratio, as in Praat.
 const PERIODS: f64 = 4.5;
 
-/// Result of [`VoiceQuality::process`]. The arrays have one value a frame, which is 0 where the frame is not voiced.
+/// Result of [`VoiceQuality::process`]. The arrays have one value a frame, which is 0 where the frame is not voiced. Consecutive periods
+/// that differ by a factor above 1.3, or whose peaks differ by a factor above 1.6, are not compared; jitter and shimmer are 0 where no pair
+/// is left.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VoiceQualityFrames {
     /// Fundamental frequency and voicing.
@@ -32,7 +34,7 @@ pub struct VoiceQualityFrames {
     pub jitter: Array1<f32>,
     /// Shimmer of the periods that begin in the frame's hop: the mean absolute difference of consecutive periods' peak amplitudes, in dB.
     pub shimmer_db: Array1<f32>,
-    /// Harmonics-to-noise ratio in dB.
+    /// Harmonics-to-noise ratio in dB, −60..=60.
     pub hnr: Array1<f32>,
     /// Praat's *jitter (local)* of the whole signal: 0.01 is 1 %. 0 where there are not two periods to compare.
     pub jitter_local: f32,
