@@ -18,7 +18,8 @@ use crate::split::SplitError;
 pub struct CorpusOptions {
     /// The classes.
     pub labels: LabelSet,
-    /// The classes for [`LabelSet::Own`], in the order of a model's outputs. If empty, all labels of the clips in alphabetical order.
+    /// The classes for [`LabelSet::Own`], in the order of a model's outputs. If empty, all labels of the clips in ascending order of their
+    /// UTF-8 bytes: capitals come before small letters.
     pub own_classes: Vec<String>,
     /// Maps the labels of corpora to emotions and moods.
     pub label_map: LabelMap,
@@ -60,7 +61,8 @@ impl Default for CorpusOptions {
 
 /// Clips of labelled speech with the kept part of their features, their classes, and the groups for splits.
 ///
-/// All lists have one entry for each clip, in the order of the ids.
+/// [`Corpus::features`], [`Corpus::clips`], [`Corpus::labels`], [`Corpus::groups`] and [`Corpus::audio`] have one entry for each clip, by
+/// ascending id, or in the order given to [`Corpus::load_clips`].
 ///
 /// ```no_run
 /// use ser_data::{Corpus, CorpusOptions, Shares, Source, stratified};
@@ -149,7 +151,7 @@ pub enum CorpusError {
     /// The folder or archive is no dataset, or has a file that cannot be used.
     #[error(transparent)]
     Dataset(#[from] SourceError),
-    /// A clip that was asked for is missing.
+    /// A clip that was asked for is not there, cannot be used, or has a label of no class.
     #[error("{data}: clips must include {id}, got none with that id")]
     Missing {
         /// The folders, archives and tables.
@@ -191,7 +193,8 @@ impl<T: Send> Corpus<T> {
     /// Reads the clips with these ids alone, in this order, as [`Corpus::load`] does.
     ///
     /// # Errors
-    /// As [`Corpus::load`]. Each of these clips must exist and be usable, even if [`CorpusOptions::skip_bad`] is set.
+    /// As [`Corpus::load`]. Each of these clips must exist and be usable, even if [`CorpusOptions::skip_bad`] is set. The sources are
+    /// searched as a whole: other files that cannot be used are an error unless it is set.
     pub fn load_clips(
         data: &[Source],
         ids: &[String],

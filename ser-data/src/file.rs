@@ -64,7 +64,9 @@ impl AudioFile {
         Self { source: Source::Path(path.into()), span: None }
     }
 
-    /// The part from `start` to `end`; all of the recording where both are `None`.
+    /// The part from `start` to `end`; all of the recording if `start` is 0 or `None` and `end` is `None`. Nothing is checked yet: reading
+    /// returns [`AudioErrorKind::Span`](crate::AudioErrorKind::Span) if the part is empty, begins at or after the recording's end, or ends
+    /// more than 0.1 s after it.
     #[must_use]
     pub fn with_span(self, start: Option<Duration>, end: Option<Duration>) -> Self {
         let part = start.is_some_and(|start| !start.is_zero()) || end.is_some();
@@ -132,11 +134,12 @@ impl AudioFile {
         Ok(Audio { samples, warnings: audio.warnings.clone(), ..*audio })
     }
 
-    /// The undecoded content of the file; of the whole file also for a part.
+    /// The undecoded content of the file in memory; of the whole file also for a part.
     ///
     /// # Errors
     ///
-    /// [`AudioError`] names the file where it cannot be read, or where the archive is damaged there.
+    /// [`AudioError`] names the file where it cannot be read, or where the archive is damaged there. An entry of an archive may have at
+    /// most 1 GiB; a larger one is [`AudioErrorKind::Io`](crate::AudioErrorKind::Io).
     pub fn bytes(&self) -> Result<Vec<u8>, AudioError> {
         let bytes = match &self.source {
             Source::Path(path) => std::fs::read(path),

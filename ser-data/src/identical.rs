@@ -10,13 +10,14 @@ use sha2::{Digest, Sha256};
 use crate::audio::AudioError;
 use crate::file::AudioFile;
 
-/// Groups files of identical content, and parts of one recording that overlap: `groups[i]` is the position of the first file that
-/// shares sound with file `i`, so `groups[i] == i` for all but repeated ones.
+/// Groups files of identical bytes, and parts of one recording that overlap, directly or through other parts: `groups[i]` is the position
+/// of the first file of the group of file `i`, so `groups[i] == i` for all but repeated ones. Copies in another format are not found.
 ///
 /// RAVDESS holds one such pair, 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07. If one is in the training part and the other in the test
 /// part, the model is tested on a clip that it was trained on. Splits therefore keep each group in one part.
 ///
-/// Cheap: only files of equal size and fingerprint are read as a whole.
+/// Cheap: a file is read as a whole only if another one has the same size and the same 4 KiB in the middle (in archives: the same size and
+/// CRC-32).
 ///
 /// # Errors
 ///

@@ -356,4 +356,14 @@ fn impossible_splits_are_refused_by_rule() {
         "split: identical clips must be of one corpus, got clip 1 of 1 and 2 of 2"
     );
     assert!(text(leave_corpus_out(&["1", "1"], &[0, 1], "1").unwrap_err()).contains("the only corpus"));
+    // A split of more clips than there are labels.
+    let longer = Split { train: vec![0, 4], validation: vec![], test: vec![1] };
+    assert_eq!(
+        "split: labels must be as many as clips, 5, got 4",
+        text(longer.clone().with_validation(&labels, &groups, 0.5, 0).unwrap_err())
+    );
+    assert_eq!(
+        "split: speakers must be as many as clips, 5, got 4",
+        text(longer.with_validation_speakers(&speakers, 0.5, 0).unwrap_err())
+    );
 }

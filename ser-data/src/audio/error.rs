@@ -85,8 +85,8 @@ pub enum AudioErrorKind {
     /// The container holds no sound, such as a video without one.
     #[error("audio tracks must be 1 or more, got 0")]
     NoAudioTrack,
-    /// The file is shorter than its header says. What is there is not returned, so that a clip is never
-    /// silently shorter than it was.
+    /// The file is shorter than its header says. [`Audio`](super::Audio) then returns none of it, so that a clip is never silently shorter
+    /// than it was. Blocks that an [`AudioReader`](super::AudioReader) returned before the error are valid.
     #[error("{unit} must be {declared}, as declared, got {found}: the file is truncated")]
     Truncated {
         /// Unit of both numbers, such as "bytes of WAV data".
@@ -162,7 +162,7 @@ pub enum AudioErrorKind {
         /// The sample.
         value: f32,
     },
-    /// The part that is wanted lies outside of the recording.
+    /// The part that is wanted is empty, begins at or after the recording's end, or ends more than 0.1 s after it.
     #[error(
         "part must lie within the recording's {} s, got {} s to {}",
         recording.as_secs_f64(), span.start.as_secs_f64(),
@@ -207,7 +207,7 @@ pub enum AudioWarning {
         /// The number that the file holds.
         found: u64,
     },
-    /// A chunk before the audio declares more bytes than there are before the audio.
+    /// A chunk or an ID3 tag before the audio declares more bytes than there are before the audio.
     #[error(
         "a chunk before the audio declares {declared} bytes and has {found}; the audio after it was read"
     )]
@@ -249,7 +249,7 @@ pub enum AudioWarning {
         /// Number of frames.
         frames: u64,
     },
-    /// The tag that an MP3 encoder wrote is damaged: its checksum is wrong, or its delay and padding can't be.
+    /// The tag that an MP3 encoder wrote is damaged: its checksum is wrong, or its delay and padding are impossible. They are not cut off.
     #[error("the encoder's tag is damaged; the encoder's delay and padding were not trimmed")]
     WrongTag,
     /// An AAC stream is HE-AAC without saying so in its header. Its core was decoded, the upper half of the spectrum was not.

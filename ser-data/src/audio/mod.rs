@@ -45,8 +45,8 @@ use ser_features::SignalError;
 /// original.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
-    /// Samples in \[−1, 1\] (floating point files and lossy codecs may exceed it, by less than 20 dB), all finite, interleaved:
-    /// frame after frame, in each frame one sample per channel. `samples.len()` is a multiple of `channels`.
+    /// Samples in \[−1, 1\] (floating point files and lossy codecs may exceed it, up to ±10), all finite, interleaved: frame after frame,
+    /// in each frame one sample per channel. `samples.len()` is a multiple of `channels`.
     pub samples: Vec<f32>,
     /// Number of channels, 1 or more.
     pub channels: usize,
@@ -84,7 +84,8 @@ pub struct AudioOptions {
     /// which is a gigabyte of samples.
     pub limits: AudioLimits,
     /// Whether to read a truncated or damaged file up to the damage, with the warning [`AudioWarning::CutShort`]. Otherwise such a file is
-    /// an error.
+    /// an error. Damage before the first sample remains an error, and so do samples that are not finite or too loud
+    /// ([`AudioErrorKind::TooLoud`]).
     pub allow_truncated: bool,
 }
 

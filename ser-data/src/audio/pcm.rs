@@ -48,7 +48,8 @@ pub enum PcmError {
         /// The value given.
         given: u32,
     },
-    /// The samples cannot be decoded, or one of them is not finite.
+    /// The samples cannot be decoded, or one of them is not finite or exceeds full scale by more than 20 dB. Positions in the error count
+    /// from the start of the piece that was read.
     #[error("stream: {0}")]
     Audio(#[from] AudioErrorKind),
     /// The samples cannot be mixed to one channel.
@@ -64,7 +65,7 @@ const MAX_HEADER: u64 = 1 << 20;
 
 /// Decodes a stream of bytes to mono samples, piece by piece.
 ///
-/// Each piece is decoded as a small WAV file, so that a stream may have every encoding that a WAV file may have.
+/// Each piece is decoded as a small WAV file. A WAV stream may hold PCM, floating point, A-law, µ-law or ADPCM, but no MPEG audio.
 ///
 /// ```
 /// use ser_data::{Pcm, PcmEncoding};
@@ -119,7 +120,9 @@ impl Pcm {
     /// Reads a WAV stream up to its samples. A declared length of 0 means that the length is unknown.
     ///
     /// # Errors
-    /// If it is no WAV stream of PCM or floating-point samples, or rate or channels are out of range.
+    /// [`PcmError::NotWav`] if the stream does not begin with `RIFF` and `WAVE` (RF64, BW64 and Wave64 are refused); [`PcmError::Header`]
+    /// if `fmt ` is missing or short, the stream ends before `data`, or over 1 MiB stands before it; [`PcmError::Format`] if rate or
+    /// channels are out of range; [`PcmError::Audio`] if the encoding cannot be decoded piece by piece.
     pub fn of_wav(stream: &mut impl Read) -> Result<Self, PcmError> {
         let mut riff = [0; 12];
         let read = read_up_to(stream, &mut riff)?;

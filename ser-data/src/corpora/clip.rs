@@ -13,7 +13,8 @@ use crate::file::AudioFile;
 #[non_exhaustive]
 pub struct Clip {
     /// Names the clip among those of all corpora: `CORPUS/NAME`, such as `emodb/03a01Fa`. Ids of RAVDESS have no prefix:
-    /// `03-01-06-01-02-01-12`.
+    /// `03-01-06-01-02-01-12`. In folders and tables NAME is the path with its extension, below the folder or the table's folder, and for a
+    /// part its [`Span`](crate::Span): `interviews/anna.wav#t=1.5,3`.
     pub id: String,
     /// The emotion, as [`LabelMap`](crate::LabelMap) names it; a mood, where the corpus labels moods; or the corpus's own word, where
     /// the map doesn't know it.

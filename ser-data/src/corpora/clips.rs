@@ -30,13 +30,16 @@ impl Source {
         Self { path: path.into(), format }
     }
 
-    /// A source whose format is detected from file names.
+    /// A source whose format is detected: a table by `.csv` or `.tsv`; otherwise the published format that more than half of the audio
+    /// files' names have; otherwise folders, if more than half of the files lie in a folder whose name is a known label. Two published
+    /// formats with a tenth of the files each are [`SourceError::SeveralCorpora`].
     pub fn auto(path: impl Into<PathBuf>) -> Self {
         Self::new(path, None)
     }
 }
 
-/// Settings of finding clips. The default knows the words of the bundled [`LabelMap`] and refuses any bad file.
+/// Settings of finding clips. The default knows the words of the bundled [`LabelMap`], and refuses files and rows that cannot be used.
+/// Labels are not checked: a label that the map does not know stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClipsOptions {
     /// Maps labels to emotions and moods.
@@ -123,10 +126,10 @@ impl Clips {
     /// Finds the clips of all sources. No sound is decoded.
     ///
     /// Any folder structure is accepted: `Actor_01/*.wav` as downloaded, FLAC copies, or Kaggle's archives, which hold every file twice
-    /// (`Actor_01/` and `audio_speech_actors_01-24/Actor_01/`). Of equal copies with one name, the one with the shortest path is used,
-    /// and the others are counted ([`FoundCorpus::copies_left_out`]). Files of one id and one size are read to compare them; one of other
-    /// content, label or speaker is a bad file.
-    /// Hidden files and folders, macOS's `__MACOSX`, and files without an audio extension are skipped.
+    /// (`Actor_01/` and `audio_speech_actors_01-24/Actor_01/`). Of equal copies with one name, the one in the fewest folders is used, then
+    /// the first by path, and the others are counted ([`FoundCorpus::copies_left_out`]). Files of one id and one size are read to compare
+    /// them; of two entries of ZIP archives, sizes and checksums (CRC-32) are compared. A file of other content, label or speaker is a bad
+    /// file. Hidden files and folders, macOS's `__MACOSX`, and files without an audio extension are skipped.
     ///
     /// # Errors
     /// [`SourceError`], if a source cannot be read, holds no clips, its format cannot be detected from its names, or it holds a bad file

@@ -94,10 +94,10 @@ impl CorpusFormat {
     /// Reads the fields of a clip's name. `path` is the file's path below the corpus's folder, joined by `/`: SAVEE's speakers are folders.
     /// `None` for clips that are left out (RAVDESS's songs), and for formats whose file names hold no labels (folders and tables).
     ///
-    /// Case is ignored.
+    /// Case is ignored; the id keeps that of the name.
     ///
     /// # Errors
-    /// [`NameError`], if it is no name of this corpus.
+    /// [`NameError`], if it is no name of this corpus, or that of a RAVDESS file with video.
     ///
     /// ```
     /// use ser_data::CorpusFormat;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use encoding_rs::Encoding;
 
-/// A table of clips: CSV with commas or semicolons, or TSV, in UTF-8 (or with a byte order mark).
+/// A table of clips: CSV with commas or semicolons, or TSV, in UTF-8, or in UTF-16 with a byte order mark.
 ///
 /// | column | other names | holds |
 /// | --- | --- | --- |
@@ -15,7 +15,7 @@ use encoding_rs::Encoding;
 /// | `speaker` | `actor` | optional: who speaks |
 /// | `corpus` | | optional: where it comes from; otherwise the table's name |
 /// | `language` | `lang` | optional: ISO 639-1 |
-/// | `start`, `end` | | optional: the part of the recording, in seconds |
+/// | `start`, `end` | | optional: the part of the recording in seconds, `end` after `start`; with semicolons, decimals may have a comma |
 ///
 /// The first row names the columns, in any order and case; other columns are ignored.
 ///

@@ -52,8 +52,8 @@ impl LabelSet {
         [Self::Moods, Self::Emotions].into_iter().find(|set| set.names() == names)
     }
 
-    /// The mood of each label, where the labels are RAVDESS's emotions in their order; `None` for other labels. This is how the
-    /// probabilities of emotions are summed to those of moods.
+    /// The mood of each label by [`LabelMap::bundled`], where the labels are RAVDESS's emotions in their order; `None` for other labels.
+    /// This is how the probabilities of emotions are summed to those of moods.
     pub fn moods_of_emotions(labels: &[String]) -> Option<Vec<String>> {
         if labels != Self::Emotions.names() {
             return None;

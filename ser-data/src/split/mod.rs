@@ -192,7 +192,8 @@ impl Split {
 }
 
 impl SplitIds {
-    /// Finds the positions of the clips in `ids` by their identifiers. `ids` may hold more clips than the split.
+    /// Finds the positions of the clips in `ids` by their identifiers. They are in the order of the split's identifiers, so not ascending
+    /// if `ids` has another order. `ids` may hold more clips than the split; of equal ids the last counts.
     ///
     /// # Errors
     ///

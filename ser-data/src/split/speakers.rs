@@ -52,8 +52,8 @@ pub fn published_folds<S: AsRef<str>>(speakers: &[S], groups: &[usize]) -> Resul
 ///
 /// # Errors
 ///
-/// [`SplitError`], if the slices differ in length, identical clips are of different speakers, there are fewer speakers than
-/// folds, or too few remain to train.
+/// [`SplitError`], if the slices differ in length, identical clips are of different speakers, `k` is below 2 or above the number of
+/// speakers, or too few remain to train.
 pub fn speaker_k_folds<S: AsRef<str>>(
     speakers: &[S],
     groups: &[usize],
@@ -132,8 +132,8 @@ pub fn single_speaker<L: AsRef<str>, S: AsRef<str>>(
 ///
 /// # Errors
 ///
-/// [`SplitError`], if the slices differ in length, a speaker would both test and validate or has no clip, identical clips are of
-/// different speakers, or no speaker is left to train.
+/// [`SplitError`], if the slices differ in length, a speaker would both test and validate or has no clip, identical clips are of different
+/// speakers, `test` is empty, or no speaker is left to train.
 pub fn by_speakers<S: AsRef<str>, N: AsRef<str>>(
     speakers: &[S],
     groups: &[usize],
@@ -184,11 +184,14 @@ impl Split {
         Ok(())
     }
 
-    /// Moves a share of the training part's speakers to the validation part, about the same share of each corpus.
+    /// Replaces the validation part by a share of the training part's speakers, about the same share of each corpus. Clips of an earlier
+    /// validation part are then in no part. Identical clips of different speakers may be divided.
     ///
     /// # Errors
     ///
-    /// [`SplitError`], if there are fewer speakers than clips, the share is out of range, or there are too few speakers for it.
+    /// [`SplitError::Length`], if there are fewer speakers than clips; [`SplitError::SpeakerInTwoParts`], if a speaker is in two parts
+    /// already; [`SplitError::Shares`], if the share is out of range; [`SplitError::EmptyPart`], if a part has no clip, the test part
+    /// included.
     pub fn with_validation_speakers<S: AsRef<str>>(
         mut self,
         speakers: &[S],

@@ -44,7 +44,8 @@ impl Shares {
 ///
 /// # Errors
 ///
-/// [`SplitError`], if the slices differ in length, a share is out of range, or a requested part has no clip.
+/// [`SplitError`], if the slices differ in length, a share is out of range, or the training part, the test part or, with a share above 0,
+/// the validation part has no clip.
 ///
 /// ```
 /// use ser_data::{Shares, stratified};
@@ -76,7 +77,8 @@ pub fn stratified<L: AsRef<str>>(
 ///
 /// # Errors
 ///
-/// [`SplitError`], if the slices differ in length, `validation` is out of range, or there are fewer clips than folds or parts.
+/// [`SplitError`], if the slices differ in length, `validation` is out of range, `k` is below 2 or above the number of clips, or there are
+/// too few clips for a part.
 pub fn stratified_k_folds<L: AsRef<str>>(
     labels: &[L],
     groups: &[usize],
@@ -117,11 +119,12 @@ pub fn stratified_k_folds<L: AsRef<str>>(
 }
 
 impl Split {
-    /// Moves a share of each class from the training part to the validation part.
+    /// Replaces the validation part by a share of each class of the training part. Clips of an earlier validation part are then in no part.
     ///
     /// # Errors
     ///
-    /// [`SplitError`], if the slices differ in length, the share is out of range, or there are too few clips for it.
+    /// [`SplitError::Length`], if `labels` and `groups` differ in length or the training part has a position beyond them;
+    /// [`SplitError::Shares`], if the share is out of range; [`SplitError::EmptyPart`], if a part has no clip, the test part included.
     pub fn with_validation<L: AsRef<str>>(
         mut self,
         labels: &[L],
@@ -130,6 +133,9 @@ impl Split {
         seed: u64,
     ) -> Result<Self, SplitError> {
         check_length("groups", groups.len(), labels.len())?;
+        if let Some(&at) = self.train.iter().find(|&&at| at >= labels.len()) {
+            return Err(SplitError::Length { what: "labels", given: labels.len(), clips: at + 1 });
+        }
         let shares = Shares { validation: 0.0, test: share };
         let parts = partition(labels, groups, &self.train, shares, &mut ChaCha8Rng::seed_from_u64(seed))?;
         let clips = self.train.len();
