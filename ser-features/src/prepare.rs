@@ -111,6 +111,10 @@ impl Preparation {
             ConfigError::refuse_zero("length", length)?;
             ConfigError::require(length <= MAX_LENGTH, "length", "at most 268435456", length as f64)?;
         }
+        if let Some(top_db) = config.trim_top_db {
+            let valid = top_db > 0.0 && top_db.is_finite();
+            ConfigError::require(valid, "trim_top_db", "above 0 and finite", top_db.into())?;
+        }
         let trim = config
             .trim_top_db
             .map(|top_db| Trim::new(TrimConfig { top_db, ..Default::default() }))
@@ -149,20 +153,20 @@ impl Preparation {
         let resampler = match &mut self.resampler {
             Some((rate, resampler)) if *rate == sample_rate => resampler,
             other => {
-                let refused = |_| SignalError::SampleRate {
-                    minimum: *SAMPLE_RATES.start(),
-                    maximum: *SAMPLE_RATES.end(),
-                    given: sample_rate,
-                };
+                let refused =
+                    |minimum, maximum| SignalError::SampleRate { minimum, maximum, given: sample_rate };
                 let target = self.config.sample_rate;
+                let (lowest, highest) = (*SAMPLE_RATES.start(), *SAMPLE_RATES.end());
                 let plan = match Resampler::new(sample_rate, target) {
                     // No recorder's rate, but a file may have it.
                     Err(ConfigError::RatioTooFine { from, to, .. }) => {
-                        Resampler::with_ratio(f64::from(to) / f64::from(from))
+                        let ratio = f64::from(to) / f64::from(from);
+                        Resampler::with_ratio(ratio).map_err(|_| {
+                            refused(lowest.max(target.div_ceil(256)), highest.min(target.saturating_mul(256)))
+                        })
                     }
-                    plan => plan,
-                };
-                let plan = plan.map_err(refused)?;
+                    plan => plan.map_err(|_| refused(lowest, highest)),
+                }?;
                 &mut other.insert((sample_rate, plan)).1
             }
         };
@@ -239,6 +243,11 @@ mod tests {
         assert!(matches!(broken, Err(SignalError::NotFinite { index: 1, .. })));
         let rate = SignalError::SampleRate { minimum: 1_000, maximum: 384_000, given: 0 };
         assert_eq!(preparation.process(&[0.0; 9], 0), Err(rate));
+        let mut low =
+            Preparation::new(PreparationConfig { sample_rate: 1_000, ..Default::default() }).unwrap();
+        let rate = SignalError::SampleRate { minimum: 1_000, maximum: 256_000, given: 383_999 };
+        assert_eq!(low.process(&[0.0; 9], 383_999), Err(rate));
+        assert!(low.process(&[0.1; 999], 255_999).is_ok());
         let refused = |config| Preparation::new(config).err().unwrap().to_string();
         let base = PreparationConfig::default();
         assert_eq!(
@@ -246,7 +255,7 @@ mod tests {
             "config: length must be 1 or more, got 0"
         );
         let top_db = PreparationConfig { trim_top_db: Some(-3.0), ..base.clone() };
-        assert_eq!(refused(top_db), "config: top_db must be above 0 and finite, got -3");
+        assert_eq!(refused(top_db), "config: trim_top_db must be above 0 and finite, got -3");
         let rate = PreparationConfig { sample_rate: 10, ..base };
         assert_eq!(refused(rate), "config: sample_rate must be 1000 to 384000 Hz, got 10");
     }

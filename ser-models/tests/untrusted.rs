@@ -83,7 +83,7 @@ fn a_level_beyond_the_range_of_f32_is_refused_and_not_read_as_none() {
         assert!(error.contains("a number must be finite and within ±3.4e38, got more"), "{error}");
     }
     let negative = changed("\"trim_top_db\":30.0", "\"trim_top_db\":-3e38");
-    assert!(negative.contains("top_db must be above 0 and finite"), "{negative}");
+    assert!(negative.contains("trim_top_db must be above 0 and finite"), "{negative}");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_infinite_level_is_refused_when_a_checkpoint_is_written() {
     let mut checkpoint = Checkpoint::load(path).unwrap();
     checkpoint.preparation.trim_top_db = Some(f32::INFINITY);
     let error = checkpoint.to_bytes().unwrap_err().to_string();
-    assert_eq!(error, "checkpoint in memory: config: top_db must be above 0 and finite, got inf");
+    assert_eq!(error, "checkpoint in memory: config: trim_top_db must be above 0 and finite, got inf");
 }
 
 #[test]

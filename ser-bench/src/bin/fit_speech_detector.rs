@@ -84,13 +84,13 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 /// Windows of 0.8 to 3 s of the recordings below a folder; half of those of speech are in noise, and some by telephone.
 fn recorded(folder: &Path, speech: bool, fits: bool, arguments: &Arguments) -> Result<Group> {
-    let mut files: Vec<PathBuf> = WalkDir::new(folder)
-        .into_iter()
-        .filter_map(|entry| Some(entry.ok()?.into_path()))
-        .filter(|path| {
-            path.extension().is_some_and(|e| ["wav", "flac", "ogg", "mp3"].iter().any(|kind| e == *kind))
-        })
-        .collect();
+    let mut files = Vec::new();
+    for entry in WalkDir::new(folder) {
+        let path = entry?.into_path();
+        if path.extension().is_some_and(|e| ["wav", "flac", "ogg", "mp3"].iter().any(|kind| e == *kind)) {
+            files.push(path);
+        }
+    }
     files.sort();
     if files.is_empty() {
         bail!("{}: a folder must hold recordings, got none", folder.display());

@@ -126,13 +126,15 @@ pub enum RecipeError {
         file: String,
     },
     /// A table has an unknown key or a value of the wrong type.
-    #[error("{file}: [{table}]: {cause}", cause = one_line(.cause))]
+    #[error("{file}: [{table}]: {}{cause}", key.as_ref().map(|key| format!("{}: ", one_line(key))).unwrap_or_default(), cause = one_line(.cause))]
     Table {
         /// The file.
         file: String,
         /// The table.
         table: &'static str,
-        /// The cause, which names the key and is part of the text.
+        /// The key, with those of the tables that it is in: `optimizer.beta1`. `None` for the table itself.
+        key: Option<String>,
+        /// The cause, which is part of the text.
         #[source]
         cause: serde_json::Error,
     },
@@ -208,12 +210,15 @@ impl RecipeFile {
     where
         T: Serialize + DeserializeOwned,
     {
-        let error = |cause| RecipeError::Table { file: self.file.clone(), table, cause };
-        let mut value = json_value(settings).map_err(error)?;
+        let error = |key, cause| RecipeError::Table { file: self.file.clone(), table, key, cause };
+        let mut value = json_value(settings).map_err(|cause| error(None, cause))?;
         if let Some(over) = self.tables.get(table) {
             put_over(&mut value, over);
         }
-        serde_json::from_value(value).map_err(error)
+        serde_path_to_error::deserialize(value).map_err(|e| {
+            let key = e.path().to_string();
+            error((key != ".").then_some(key), e.into_inner())
+        })
     }
 }
 
@@ -323,19 +328,31 @@ mod tests {
             ),
             ("members = 0", "members must be 1 or more, got 0"),
             ("members = 'two'", "[members]: invalid type"),
-            ("[training]\nepoch = 3", "[training]: unknown field `epoch`"),
-            ("[training.augmentation.audio]\nsnrr = [1, 2]", "[training]: unknown field `snrr`"),
+            ("[training]\nepoch = 3", "[training]: epoch: unknown field `epoch`"),
+            (
+                "[training.augmentation.audio]\nsnrr = [1, 2]",
+                "[training]: augmentation.audio.snrr: unknown field `snrr`",
+            ),
             (
                 "[training]\noptimizer = { beta1 = 0.9, momentum = 0.9 }",
-                "[training]: unknown field `momentum`",
+                "[training]: optimizer: unknown field `momentum`",
             ),
-            ("[training]\nschedule = { name = 'cosine', rate = 1 }", "[training]: unknown field `rate`"),
-            ("[features]\nn_mel = 64", "[features]: unknown field `n_mel`"),
-            ("[training]\nepochs = 'ten'", "[training]: invalid type"),
+            (
+                "[training]\nschedule = { name = 'cosine', rate = 1 }",
+                "[training]: schedule: unknown field `rate`",
+            ),
+            ("[features]\nn_mel = 64", "[features]: n_mel: unknown field `n_mel`"),
+            ("[training]\nepochs = 'ten'", "[training]: epochs: invalid type"),
             ("[architecture]\nfilters = 3", "[architecture]: unknown field `filters`"),
             ("\n[training\nepochs = 3", "line 2: "),
-            ("[training]\nema_decay = nan", "[training]: invalid type: string \"NaN\", expected f64"),
-            ("[training]\nclip_norm = -inf", "[training]: invalid type: string \"-inf\", expected f64"),
+            (
+                "[training]\nema_decay = nan",
+                "[training]: ema_decay: invalid type: string \"NaN\", expected f64",
+            ),
+            (
+                "[training]\nclip_norm = -inf",
+                "[training]: clip_norm: invalid type: string \"-inf\", expected f64",
+            ),
         ] {
             let message = refused(text);
             assert!(message.contains("recipe.toml: ") && message.contains(expected), "{message}");
