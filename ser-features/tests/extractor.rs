@@ -248,6 +248,26 @@ fn all_features_have_the_same_frames_for_any_hop_and_length() {
 }
 
 #[test]
+fn tonnetz_has_the_frames_of_the_others_at_any_sample_rate() {
+    // Here the constant-Q transform alone has one frame more.
+    for (sample_rate, length) in [(44_100, 1_023), (48_000, 1_023), (96_000, 1_021), (192_000, 4_091)] {
+        let config = FeatureConfig { sample_rate, n_fft: 4_096, ..Default::default() };
+        let mut extractor = FeatureExtractor::new(config.clone()).unwrap();
+        let noise: Vec<f32> =
+            (0..length).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 8) as f32 / 1e8).collect();
+        let features = extractor.extract(&noise).unwrap();
+        assert_eq!(features.stack().dim(), (193, config.n_frames(noise.len())), "{sample_rate} {length}");
+    }
+    // Where the hop length is odd, no octave is downsampled, and the filters of the highest rates are too long.
+    for (sample_rate, hop_length, fits) in [(326_000, 511, true), (384_000, 511, false), (384_000, 514, true)]
+    {
+        let config =
+            FeatureConfig { sample_rate, hop_length, features: vec![Feature::Tonnetz], ..Default::default() };
+        assert_eq!(FeatureExtractor::new(config).is_ok(), fits, "{sample_rate} {hop_length}");
+    }
+}
+
+#[test]
 fn configurations_that_cannot_work_are_refused() {
     let refusal = |config| FeatureExtractor::new(config).err().unwrap().to_string();
     let base = FeatureConfig::default();

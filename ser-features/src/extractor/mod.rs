@@ -8,7 +8,7 @@ mod shared;
 
 use std::borrow::BorrowMut;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, Slice};
 
 pub(crate) use plan::Plan;
 use shared::Shared;
@@ -24,7 +24,9 @@ use crate::spectrogram::Spectrum;
 /// about as much work, are computed in parallel.
 const KEPT_BINS: usize = 1 << 22;
 
-/// Plan that computes any set of features from one shared short-time Fourier transform. Make one a thread and feed it many signals.
+/// Plan that computes a set of features. All features of a spectrum share one short-time Fourier transform; signals of more than about a
+/// minute and a half at 22,050 Hz are transformed more than once, which saves memory. Make one plan for each thread and use it for many
+/// signals.
 ///
 /// ```
 /// use ser_features::{Feature, FeatureConfig, FeatureExtractor};
@@ -104,12 +106,11 @@ impl FeatureExtractor {
     /// Checks the configuration and plans every configured feature.
     ///
     /// # Errors
-    /// When no feature is configured, a feature is configured twice, or `n_fft` is odd with tonnetz. Also the errors of the features' own
-    /// plans: see [`Mfcc::new`](crate::Mfcc::new),
-    /// [`Chroma::new`](crate::Chroma::new), [`MelSpectrogram::new`](crate::MelSpectrogram::new),
-    /// [`SpectralContrast::new`](crate::SpectralContrast::new), [`Tonnetz::new`](crate::Tonnetz::new),
-    /// [`Pyin::new`](crate::Pyin::new), [`SpectralBalance::new`](crate::SpectralBalance::new) and
-    /// [`Formants::new`](crate::Formants::new).
+    /// When no feature is configured, a feature is configured twice, `n_fft` is odd with tonnetz, or the sample rate is below 1,000 Hz with
+    /// formants. Also the errors of [`Stft::new`](crate::Stft::new) and of the plans of the configured features:
+    /// [`Mfcc::new`](crate::Mfcc::new), [`Chroma::new`](crate::Chroma::new), [`MelSpectrogram::new`](crate::MelSpectrogram::new),
+    /// [`SpectralContrast::new`](crate::SpectralContrast::new), [`Tonnetz::new`](crate::Tonnetz::new), [`Pyin::new`](crate::Pyin::new),
+    /// [`SpectralBalance::new`](crate::SpectralBalance::new) and [`Formants::new`](crate::Formants::new).
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let plans =
@@ -122,11 +123,14 @@ impl FeatureExtractor {
         &self.config
     }
 
-    /// Features of one channel at the configured sample rate. A signal shorter than a frame has as many frames as in librosa.
+    /// Computes the features of one channel at the configured sample rate. Frames are centred, with zeros beyond both ends, so that a
+    /// signal shorter than a frame has frames too: [`FeatureConfig::n_frames`] counts them. Tonnetz is cut to as many, if it has one more
+    /// (only above 33,000 Hz).
     ///
     /// # Errors
-    /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12. With tonnetz, also when
-    /// [`Cqt::process`](crate::Cqt::process) refuses the signal. With the deltas of the MFCC, also when there are fewer than nine frames.
+    /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12. With tonnetz above 33,000 Hz, also when there are
+    /// only a few samples, fewer than 2 at 48,000 Hz: see [`Cqt::process`](crate::Cqt::process). With the deltas of the MFCC, also when
+    /// there are fewer than nine frames.
     pub fn extract(&mut self, samples: &[f32]) -> Result<Features, SignalError> {
         let mut features = Features::new(Vec::new());
         self.extract_into(samples, &mut features)?;
@@ -140,14 +144,20 @@ impl FeatureExtractor {
     pub fn extract_into(&mut self, samples: &[f32], features: &mut Features) -> Result<(), SignalError> {
         let config = self.shared.spectrogram.config();
         config.check_signal(samples)?;
-        let long = config.n_frames(samples.len()).saturating_mul(config.n_bins()) > KEPT_BINS;
+        let n_frames = config.n_frames(samples.len());
+        let long = n_frames.saturating_mul(config.n_bins()) > KEPT_BINS;
         let parts = features.parts_mut(&self.config.features);
         if long {
-            return self.extract_long(samples, parts);
+            self.extract_long(samples, parts)?;
+        } else {
+            transform(&mut self.shared, samples, true, &mut self.plans)?;
+            for ((_, out), plan) in parts.iter_mut().zip(&mut self.plans) {
+                plan.finish_into(&mut self.shared, samples, out)?;
+            }
         }
-        transform(&mut self.shared, samples, true, &mut self.plans)?;
-        for ((_, out), plan) in parts.iter_mut().zip(&mut self.plans) {
-            plan.finish_into(&mut self.shared, samples, out)?;
+        // At high sample rates, the constant-Q transform under tonnetz halves the signal and rounds its length up.
+        for (_, out) in parts.iter_mut().filter(|(_, out)| out.ncols() > n_frames) {
+            *out = out.slice_axis(Axis(1), Slice::from(..n_frames)).to_owned();
         }
         Ok(())
     }
