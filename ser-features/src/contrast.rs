@@ -21,19 +21,19 @@ use crate::stft::StftConfig;
 pub struct ContrastConfig {
     /// Sample rate of the signal in Hz. The last band must start below half of it: more than 12,800 Hz by default.
     pub sample_rate: u32,
-    /// The transform underneath.
+    /// The transform underneath. `n_fft` must be at least `sample_rate / fmin`, so that each band holds a bin.
     pub stft: StftConfig,
     /// Upper edge of the first band in Hz, above 0. Each further band is an octave; the last one reaches to half of the sample rate.
     pub fmin: f64,
     /// Bands above the first, at least 1.
     pub n_bands: usize,
-    /// Fraction of a band's bins, above 0 and below 1. The mean of this fraction with the largest values is the band's peak; the mean
-    /// of this fraction with the smallest values is its valley.
+    /// Fraction of a band's bins, above 0 and below 1, rounded to a whole number of bins, at least one. The mean of this fraction with the
+    /// largest values is the band's peak. The mean of this fraction with the smallest values is its valley.
     pub quantile: f64,
     /// Whether contrast is the difference of the magnitudes of peak and valley instead of their decibels.
     pub linear: bool,
-    /// Largest distance of a peak below the file's largest peak, and of a valley below its largest valley, in dB, at least 0. `None` sets no
-    /// limit.
+    /// Largest distance of a peak below the signal's largest peak, and of a valley below its largest valley, in dB, at least 0; lower
+    /// values are raised. `None` sets no limit. With `linear` it has no effect.
     #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,
 }

@@ -20,11 +20,12 @@ const LANES: usize = 16;
 pub struct DecibelConfig {
     /// The value at 0 dB.
     pub reference: Reference,
-    /// Smallest value, above 0, in the unit of the input: 1e-10 for powers, 1e-5 for amplitudes. Smaller values are raised to it.
+    /// Smallest value, above 0 and finite, in the unit of the input; smaller values are raised to it. librosa has 1e-10 for powers and 1e-5
+    /// for amplitudes.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub amin: f32,
     /// Largest distance in dB below the largest result, at least 0: lower results are raised. It needs the whole signal, so streams don't
-    /// support it. `None` leaves all values unchanged.
+    /// support it. `None` sets no limit.
     #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,
 }
@@ -46,7 +47,7 @@ impl Default for DecibelConfig {
 }
 
 impl DecibelConfig {
-    /// librosa's default for amplitudes: as [`default`](Self::default) with `amin` 1e-5.
+    /// Returns librosa's default for amplitudes: [`default`](Self::default) with an `amin` of 1e-5.
     pub fn amplitude() -> Self {
         Self { amin: 1e-5, ..Self::default() }
     }

@@ -8,7 +8,7 @@ use crate::matrix::reshape;
 /// No configuration from a damaged file may ask for all memory.
 const MAX_WIDTH: usize = 65_535;
 
-/// Order of a derivative, and the frames under it. The default is librosa's.
+/// Settings of [`Delta`]. The default is librosa's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -16,7 +16,7 @@ const MAX_WIDTH: usize = 65_535;
     serde(default, deny_unknown_fields)
 )]
 pub struct DeltaConfig {
-    /// Frames under the fitted curve, odd, 3..=65,535.
+    /// Number of frames that the curve is fitted to, odd, 3..=65,535.
     pub width: usize,
     /// 1 for the slope of a line (delta), 2 for the curvature of a parabola (delta-delta).
     pub order: usize,
@@ -69,8 +69,9 @@ impl Delta {
         Ok(Self { weights })
     }
 
-    /// The derivative of each row of `[rows, frames]`, in the same shape. A value that is NaN or infinite makes the results around it
-    /// NaN or infinite. The frames at both ends have the derivative of the first or last curve that is fitted to `width` frames.
+    /// Computes the derivative of each row of `[rows, frames]`, in the same shape: per frame with `order` 1, per frame squared with `order`
+    /// 2. The first `width / 2` frames have the derivative of the curve through the first `width` frames, and the last `width / 2` that of
+    /// the curve through the last. A value that is NaN or infinite makes the results around it NaN or infinite.
     ///
     /// # Errors
     /// When there are fewer frames than `width`.

@@ -162,8 +162,8 @@ fn percentile(sorted: &[f64], percent: f64) -> f64 {
 }
 
 impl FeatureConfig {
-    /// Names of the values that [`Features::functionals`] gives, in their order: `FEATURE_ROW_FUNCTIONAL`, with rows counted from 0, or
-    /// `FEATURE_FUNCTIONAL` where the feature has one row.
+    /// Returns a name for each value of [`Features::functionals`], in its order: `FEATURE_ROW_FUNCTIONAL`, with rows counted from 0. A
+    /// feature with one row has `FEATURE_FUNCTIONAL`.
     ///
     /// ```
     /// use ser_features::{Feature, FeatureConfig, Functional};
@@ -184,8 +184,8 @@ fn names(features: impl Iterator<Item = (Feature, usize)>, functionals: &[Functi
 }
 
 impl Features {
-    /// Statistics of every row over all frames: for each feature in the configured order, for each of its rows, each functional. A vector
-    /// whose entries [`column_names`](Self::column_names) names.
+    /// Computes statistics of every row over all frames. The values are ordered by feature as configured, then by row, then by functional.
+    /// [`column_names`](Self::column_names) gives a name for each.
     ///
     /// ```
     /// use ser_features::{Feature, FeatureConfig, FeatureExtractor, Functional};
@@ -207,8 +207,9 @@ impl Features {
         self.functionals_where(functionals, |_| true)
     }
 
-    /// As [`functionals`](Self::functionals), over the frames for which `keep` returns `true`, for example voiced frames with
-    /// [`voiced`](Self::voiced). If there are none, all entries are 0.
+    /// As [`functionals`](Self::functionals), over the frames for which `keep` returns `true`. `keep` gets the number of a frame, from 0.
+    /// For voiced frames, use [`voiced`](Self::voiced). If no frame is kept, all values are 0. Slopes are per frame of the whole signal,
+    /// gaps included.
     ///
     /// # Errors
     /// When a percentile lies outside of 0..=100.
@@ -228,12 +229,12 @@ impl Features {
         Ok(out.into())
     }
 
-    /// Whether each frame is voiced: its [`Feature::F0`] is above 0. `None` when it was not configured.
+    /// Tells for each frame whether it is voiced: whether its [`Feature::F0`] is above 0. `None` when [`Feature::F0`] was not configured.
     pub fn voiced(&self) -> Option<Vec<bool>> {
         self.get(Feature::F0).map(|f0| f0.iter().map(|&f0| f0 > 0.0).collect())
     }
 
-    /// A name for each entry of [`functionals`](Self::functionals), as [`FeatureConfig::column_names`].
+    /// Returns a name for each value of [`functionals`](Self::functionals), as [`FeatureConfig::column_names`].
     pub fn column_names(&self, functionals: &[Functional]) -> Vec<String> {
         names(self.iter().map(|(feature, matrix)| (feature, matrix.nrows())), functionals)
     }

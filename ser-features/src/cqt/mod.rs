@@ -17,22 +17,26 @@ pub(crate) use transform::Workspace;
     serde(default, deny_unknown_fields)
 )]
 pub struct CqtConfig {
-    /// Sample rate of the signal in Hz, at least 1. The highest filter must end at or below half of it.
+    /// Sample rate of the signal in Hz, at least 1. The upper edge of the highest filter, `f · (1 + 0.75 / Q)` with its centre frequency
+    /// `f` and the `Q` of [`Cqt`], must be at or below half of it.
     pub sample_rate: u32,
     /// Samples from one frame to the next, at least 1. Each factor of two in it lets one octave run at half of the rate of the octave above.
     pub hop_length: usize,
-    /// Frequency of the lowest bin in Hz, before tuning; above 0. All filters together have at most 67,108,864 samples.
+    /// Frequency of the lowest bin in Hz, before tuning; above 0 and finite. All filters together have at most 67,108,864 samples. For this
+    /// sum, each filter is as long as the power of two that holds the longest filter of its octave, and octaves with the same filters count
+    /// once.
     pub fmin: f64,
     /// Number of bins, from the lowest to the highest, at least 1.
     pub n_bins: usize,
     /// Bins of an octave, 1..=1,200.
     pub bins_per_octave: usize,
-    /// Offset of all bins, in fractions of a bin; finite.
+    /// Offset of all bins, in fractions of a bin; finite. The tuned lowest frequency, `fmin · 2^(tuning / bins_per_octave)`, must be above
+    /// 0 and finite.
     pub tuning: f64,
-    /// Scale of the filters' lengths, above 0. Below 1 filters are shorter: they resolve time better and frequency worse.
+    /// Factor of the filters' lengths, above 0 and finite. Below 1, filters are shorter: they resolve time better and frequency worse.
     pub filter_scale: f64,
-    /// Fraction of a filter's magnitude, at least 0 and below 1. The filter's smallest frequency bins are dropped as long as they
-    /// hold less than this fraction together.
+    /// Fraction of the sum of magnitudes of a filter's spectrum, at least 0 and below 1. Bins of the spectrum are set to zero, from the
+    /// smallest magnitude on, as long as they hold less than this fraction together. 0 keeps all bins.
     pub sparsity: f64,
     /// Whether each bin is divided by the square root of its filter's length, the counterpart of an orthonormal transform.
     pub scale: bool,
@@ -42,7 +46,7 @@ impl CqtConfig {
     /// Frequency of the note C1 in Hz, in equal temperament with A4 at 440 Hz.
     pub const C1: f64 = 32.703_195_662_574_83;
 
-    /// The centre frequency of each bin in Hz: `fmin · 2^((k + tuning) / bins_per_octave)`.
+    /// Returns the centre frequency of each bin `k` in Hz, counted from 0: `fmin · 2^((k + tuning) / bins_per_octave)`.
     pub fn frequencies(&self) -> impl ExactSizeIterator<Item = f64> {
         (0..self.n_bins).map(|bin| self.frequency(bin))
     }

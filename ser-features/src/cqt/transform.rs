@@ -24,9 +24,9 @@ type Lanes = [f32; LANES];
 /// The filters are applied in the frequency domain (Brown and Puckette, *An efficient algorithm for the calculation of a constant Q
 /// transform*, 1992), octave by octave (Schörkhuber and Klapuri, *Constant-Q transform toolbox for music processing*, 2010).
 ///
-/// It computes what librosa 0.11 computes with `cqt(y, …)`: frames are centred, with zeros beyond both ends; each octave's
-/// filters are Hann-windowed complex tones of `Q = filter_scale · (r² + 1) / (r² − 1)` periods, `r = 2^(1 / bins_per_octave)`;
-/// each octave below the highest uses the signal at half of the rate of the octave above.
+/// It computes the same as `cqt(y, …)` of librosa 0.11. Frames are centred, with zeros beyond both ends of the signal. Filters are
+/// Hann-windowed complex tones of `Q = filter_scale · (r² + 1) / (r² − 1)` periods, with `r = 2^(1 / bins_per_octave)`. Each octave uses
+/// the signal at half of the rate of the octave above, as long as the hop length can be halved: see [`CqtConfig::hop_length`].
 ///
 /// ```
 /// use ser_features::{Cqt, CqtConfig};
@@ -58,27 +58,27 @@ impl Cqt {
         Ok(Self { plan: Plan::new(&config), workspace: Workspace::new() })
     }
 
-    /// The magnitude, `[n_bins, frames]`, with `1 + samples.len() / hop_length` frames. Where `n_bins` leaves the highest octaves
-    /// unused, so that the signal is downsampled before the first octave, rounding its length up may give one frame more.
+    /// Computes magnitudes `[n_bins, frames]`, with `1 + samples.len() / hop_length` frames. When `fmin` and `n_bins` leave the highest
+    /// octaves unused, the signal is downsampled before the first octave. Its length is then rounded up, which may add one frame.
     ///
     /// # Errors
-    /// [`SignalError`] if the signal is empty or holds NaN or infinity, or if it has fewer samples than it is downsampled by
-    /// before the first octave (only where `fmin` and `n_bins` leave the upper octaves unused).
+    /// When `samples` is empty, or holds a value that is NaN, infinite or beyond ±1e12. When the signal is halved `h` times before the
+    /// first octave (only where `fmin` and `n_bins` leave the upper octaves unused), also when it has fewer than `2^h` samples.
     pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
         let mut out = Array2::default((0, 0));
         self.process_into(samples, &mut out)?;
         Ok(out)
     }
 
-    /// Like [`process`](Self::process), into a matrix that is reused; it takes the shape that is needed.
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
     ///
     /// # Errors
-    /// Those of [`process`](Self::process).
+    /// As [`process`](Self::process); `out` is then left as it was.
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
         self.workspace.transform(&self.plan, samples, out)
     }
 
-    /// The complex transform, `[n_bins, frames]`.
+    /// Computes the complex transform `[n_bins, frames]`, with as many frames as [`process`](Self::process).
     ///
     /// # Errors
     /// Those of [`process`](Self::process).
@@ -88,10 +88,10 @@ impl Cqt {
         Ok(out)
     }
 
-    /// Like [`process_complex`](Self::process_complex), into a matrix that is reused.
+    /// As [`process_complex`](Self::process_complex), into a matrix that is reshaped as needed and whose memory is reused.
     ///
     /// # Errors
-    /// Those of [`process`](Self::process).
+    /// As [`process`](Self::process); `out` is then left as it was.
     pub fn process_complex_into(
         &mut self,
         samples: &[f32],

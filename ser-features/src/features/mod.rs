@@ -24,7 +24,7 @@ use crate::stft::{Precision, StftConfig};
 /// | --- | --- | --- | --- |
 /// | chroma | | at least 2 | |
 /// | contrast | above 12,800 | at least `sample_rate / 200` | |
-/// | tonnetz | at least 8,412 | even | |
+/// | tonnetz | at least 8,412 | even | even above 326,000 Hz |
 /// | F0, voiced probability, jitter, shimmer, HNR | at least 4,187 | above `sample_rate / 65.4 + 1` | below `0.138 · sample_rate` |
 /// | formants | 1,000 to 384,000 | | |
 /// | alpha ratio, Hammarberg index, slopes | at least 10,000 | at least `sample_rate / 125` | |
@@ -39,11 +39,12 @@ use crate::stft::{Precision, StftConfig};
 pub struct FeatureConfig {
     /// Sample rate of the signal in Hz, at least 1.
     pub sample_rate: u32,
-    /// Samples of a transform, and of a frame of F0, RMS and zero-crossing rate, 1..=1,048,576.
+    /// Samples of a transform, 1..=1,048,576. Frames of F0, voiced probability, jitter, shimmer, HNR, RMS and zero-crossing rate are as
+    /// long. Formants have a window of their own, of 50 ms.
     pub n_fft: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// Coefficients of the MFCC, 1..=`n_mels`; their product is at most 4,194,304.
+    /// Coefficients of the MFCC, 1..=`n_mels`; `n_mfcc · n_mels` is at most 4,194,304.
     pub n_mfcc: usize,
     /// Bands of the mel spectrogram, at least 1, at most 33,554,432 divided by the bins of the transform.
     pub n_mels: usize,
@@ -84,7 +85,7 @@ impl Default for FeatureConfig {
 }
 
 impl FeatureConfig {
-    /// Some features at a sample rate in Hz, and the default for the rest.
+    /// Configures some features at a sample rate in Hz, with the default for the rest.
     ///
     /// ```
     /// use ser_features::{Feature, FeatureConfig, FeatureExtractor};
@@ -97,7 +98,7 @@ impl FeatureConfig {
         Self { sample_rate, features: features.into(), ..Default::default() }
     }
 
-    /// Rows of one feature.
+    /// Returns the number of rows of a feature, whether it is configured or not.
     pub fn rows(&self, feature: Feature) -> usize {
         match feature.rows() {
             Rows::NMfcc => self.n_mfcc,
@@ -106,12 +107,13 @@ impl FeatureConfig {
         }
     }
 
-    /// Rows of all configured features together: the length of [`Features::vector`].
+    /// Returns the number of rows of all configured features together: the length of [`Features::vector`].
     pub fn total_rows(&self) -> usize {
         self.features.iter().fold(0, |rows, &feature| self.rows(feature).saturating_add(rows))
     }
 
-    /// Frames of a signal with `n_samples` samples, `1 + n_samples / hop_length` for an even `n_fft`.
+    /// Counts the frames of a signal with `n_samples` samples, rounded down: `1 + n_samples / hop_length` for an even `n_fft`, `1 +
+    /// (n_samples − 1) / hop_length` for an odd one. 0 when `hop_length` is 0.
     pub fn n_frames(&self, n_samples: usize) -> usize {
         self.stft().n_frames(n_samples)
     }
@@ -133,7 +135,7 @@ impl FeatureConfig {
     }
 }
 
-/// Features of one signal. All have the same number of frames.
+/// Features of one signal. All matrices have the same number of frames.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     /// In the configured order, at least one.
@@ -149,7 +151,8 @@ impl Features {
         &mut self.parts
     }
 
-    /// Puts matrices `[rows, frames]` together, as from a file that keeps them.
+    /// Makes features of matrices `[rows, frames]`, for example of those that were read from a file. The order of `parts` becomes the
+    /// configured order. Numbers of rows are not checked.
     ///
     /// `None` when `parts` is empty, a matrix has no frames or another number of frames than the others, or a feature occurs twice.
     pub fn from_parts(parts: Vec<(Feature, Array2<f32>)>) -> Option<Self> {
@@ -164,22 +167,22 @@ impl Features {
         Self { parts }
     }
 
-    /// One feature as a matrix `[rows, frames]`; `None` when it was not configured.
+    /// Returns one feature as a matrix `[rows, frames]`; `None` when it was not configured.
     pub fn get(&self, feature: Feature) -> Option<&Array2<f32>> {
         self.parts.iter().find(|(name, _)| *name == feature).map(|(_, matrix)| matrix)
     }
 
-    /// Each feature with its matrix `[rows, frames]`, in the configured order.
+    /// Iterates over all features with their matrices `[rows, frames]`, in the configured order.
     pub fn iter(&self) -> impl Iterator<Item = (Feature, &Array2<f32>)> {
         self.parts.iter().map(|(name, matrix)| (*name, matrix))
     }
 
-    /// Frames of every matrix, at least 1.
+    /// Returns the number of frames, at least 1.
     pub fn n_frames(&self) -> usize {
         self.parts.first().map_or(0, |(_, matrix)| matrix.ncols())
     }
 
-    /// The mean over time of every row, features in the configured order: 193 values by default.
+    /// Computes the mean of every row over all frames, features in the configured order: 193 values by default.
     pub fn vector(&self) -> Array1<f32> {
         // librosa's means are summed in f32; f64 costs nothing here and is what both approach.
         let mean = |row: ndarray::ArrayView1<'_, f32>| {
@@ -188,7 +191,7 @@ impl Features {
         self.parts.iter().flat_map(|(_, matrix)| matrix.rows().into_iter().map(mean)).collect()
     }
 
-    /// All matrices on top of each other, `[total rows, frames]`, features in the configured order.
+    /// Stacks all matrices to one matrix `[total rows, frames]`, features in the configured order.
     pub fn stack(&self) -> Array2<f32> {
         let views: Vec<ArrayView2<'_, f32>> = self.parts.iter().map(|(_, matrix)| matrix.view()).collect();
         // All matrices come from one signal and have its number of frames.
@@ -199,7 +202,7 @@ impl Features {
 impl Index<Feature> for Features {
     type Output = Array2<f32>;
 
-    /// One feature as a matrix `[rows, frames]`. The feature must be configured; if it may not be, use [`get`](Features::get).
+    /// Returns one feature as a matrix `[rows, frames]`. Use [`get`](Features::get) for a feature that may be missing.
     ///
     /// # Panics
     /// When the feature was not configured.

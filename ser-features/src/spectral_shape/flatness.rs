@@ -18,7 +18,8 @@ use crate::stft::StftConfig;
 pub struct FlatnessConfig {
     /// The transform underneath.
     pub stft: StftConfig,
-    /// Smallest value, above 0; what is smaller counts as this, so that silence is flat.
+    /// Smallest value of a magnitude raised to `power`, above 0 and finite. Smaller values are raised to it, so that silence has a flatness
+    /// of 1.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub amin: f32,
     /// Power that magnitudes are raised to, above 0 and at most 4: 1 compares magnitudes, 2 powers.

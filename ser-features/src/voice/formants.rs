@@ -23,12 +23,13 @@ pub struct FormantConfig {
     /// Highest frequency in Hz, 1,000..=50,000: about 5,500 for women, 5,000 for men, 8,000 for children. A signal whose sample rate is
     /// above twice this is resampled to twice this. At a lower rate, formants are searched up to half of the sample rate.
     pub max_frequency: u32,
-    /// Effective length of the window in seconds, 0.005..=1. The Gaussian window with its tails is twice as long; it must hold more than
-    /// `4 · n_formants + 2` samples.
+    /// Effective length of the window in seconds, 0.005..=1. The Gaussian window with its tails is twice as long. At the lower of
+    /// `sample_rate` and `2 · max_frequency`, it must hold more than `4 · n_formants + 2` samples.
     pub window_length: f64,
     /// Samples of the signal from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// Frequency in Hz, above 0 and at most 1e6, from which the spectrum is raised by 6 dB an octave.
+    /// Frequency in Hz, above 0 and at most 1e6, from which the spectrum is raised by 6 dB an octave: `y[n] = x[n] − e^(−2π ·
+    /// preemphasis_from / rate) · x[n − 1]`, at the rate after resampling.
     pub preemphasis_from: f64,
 }
 
@@ -46,7 +47,7 @@ impl Default for FormantConfig {
 }
 
 impl FormantConfig {
-    /// Formants up to a highest frequency at a sample rate, both in Hz, and the default for the rest.
+    /// Configures a sample rate and a highest frequency, in this order and both in Hz, with the default for the rest.
     ///
     /// ```
     /// use ser_features::{FormantConfig, Formants};
@@ -65,21 +66,23 @@ impl FormantConfig {
 pub struct FormantFrames {
     /// Frequencies in Hz, `[n_formants, frames]`, rising in each frame: F1, F2, F3 and so on; 0 where there are fewer.
     pub frequency: Array2<f32>,
-    /// Bandwidths in Hz, of the same shape.
+    /// Bandwidths in Hz (−3 dB), `[n_formants, frames]`, in the same order; 0 where there are fewer. A root of radius `r` has the bandwidth
+    /// `−ln(r) · rate / π`.
     pub bandwidth: Array2<f32>,
 }
 
 impl FormantFrames {
-    /// Frequencies of one formant, counted from 1; `None` when it was not looked for.
+    /// Returns the frequencies of one formant in Hz, one a frame. `number` counts from 1; `None` when it is 0 or above `n_formants`.
     pub fn formant(&self, number: usize) -> Option<Array1<f32>> {
         let row = number.checked_sub(1).filter(|&row| row < self.frequency.nrows())?;
         Some(self.frequency.row(row).to_owned())
     }
 }
 
-/// Plan of formants by linear prediction with Burg's method, as Praat's manual describes *Sound: To Formant (burg)*: pre-emphasis, frames
-/// under a Gaussian window, and the angles and radii of the roots of the prediction polynomial, from 50 Hz to 50 Hz below the highest
-/// frequency. Formants are meaningful in voiced frames.
+/// Plan of formants by linear prediction with Burg's method, as Praat's manual describes *Sound: To Formant (burg)*. The signal is
+/// resampled and pre-emphasised, and its frames are multiplied with a Gaussian window. Each pair of complex roots of the prediction
+/// polynomial is a formant: the angle gives the frequency, the radius the bandwidth. Formants lie from 50 Hz to 50 Hz below `max_frequency`
+/// or half of the sample rate, whichever is lower. They are meaningful in voiced frames only.
 ///
 /// ```
 /// use ser_features::{FormantConfig, Formants};
@@ -146,7 +149,7 @@ impl Formants {
         Ok(Self { config, resampler, rate, window })
     }
 
-    /// Formants of every frame; `1 + n / hop_length` frames for `n` samples.
+    /// Finds the formants of every frame; `n` samples have `1 + n / hop_length` frames.
     ///
     /// # Errors
     /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12.
