@@ -25,14 +25,16 @@ pub struct ChromaConfig {
     pub stft: StftConfig,
     /// Input of the filters: librosa's `chroma_stft(y=y)` takes powers, `chroma_stft(S=np.abs(stft(y)))` magnitudes.
     pub spectrum: Spectrum,
-    /// Pitch classes, at least 1, at most 33,554,432 divided by the bins of the transform. The first
-    /// is C.
+    /// Number of pitch classes, at least 1, at most 33,554,432 divided by the bins of the transform. For multiples of 12 the first class is
+    /// C. For other numbers it lies `3 · ⌊n_chroma / 12⌋` classes above A, as in librosa: below 12 it is A.
     pub n_chroma: usize,
-    /// Deviation from A4 = 440 Hz in parts of a pitch class, at most 100 octaves; `None` estimates it from each signal, which needs the whole of it.
+    /// Deviation from A4 = 440 Hz in fractions of a pitch class, within ±100 · `n_chroma`. `None` estimates it from each signal. That needs
+    /// the whole signal, so streams refuse it.
     pub tuning: Option<f64>,
-    /// Centre of the octaves' weight, in octaves above 27.5 Hz.
+    /// Centre of the octaves' weight, in octaves above the A at 27.5 Hz (shifted by the tuning); finite.
     pub ctroct: f64,
-    /// Width of that weight (standard deviation of a Gaussian) in octaves, above 0; `None` weighs all octaves the same.
+    /// Width of the octaves' weight, in octaves, above 0: the standard deviation of a Gaussian around `ctroct`. `None` weighs all octaves
+    /// alike.
     #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub octwidth: Option<f64>,
 }
@@ -52,7 +54,7 @@ impl Default for ChromaConfig {
 }
 
 impl ChromaConfig {
-    /// Transforms of `n_fft` samples every `hop_length` at a sample rate in Hz, and the default for the rest.
+    /// Sets the sample rate in Hz, `n_fft` and `hop_length` in samples, and takes the default for the rest.
     ///
     /// ```
     /// use ser_features::{Chroma, ChromaConfig};
@@ -267,7 +269,7 @@ impl Chroma {
         Ok(Self { spectrogram, projection: ChromaProjection::new(config)?, frames: Frames::default() })
     }
 
-    /// A matrix `[n_chroma, frames]` with values 0..=1; the largest of each frame is 1, but a silent frame is 0.
+    /// Computes chroma, a matrix `[n_chroma, frames]` with values 0..=1. The largest value of each frame is 1; a silent frame is 0.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).

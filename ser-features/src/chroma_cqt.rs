@@ -23,7 +23,7 @@ pub struct ChromaCqtConfig {
     pub sample_rate: u32,
     /// Samples from one frame to the next, at least 1; see [`CqtConfig::hop_length`].
     pub hop_length: usize,
-    /// Frequency of the lowest bin in Hz, before tuning; above 0.
+    /// Frequency of the lowest bin in Hz, before tuning; above 0 and finite. All filters together have at most 67,108,864 samples.
     pub fmin: f64,
     /// Octaves above `fmin`, at least 1.
     pub n_octaves: usize,
@@ -31,7 +31,7 @@ pub struct ChromaCqtConfig {
     pub bins_per_octave: usize,
     /// Pitch classes, at least 1. The first is C.
     pub n_chroma: usize,
-    /// Offset of all bins, in fractions of a bin. `None` estimates it from each signal.
+    /// Offset of all bins in fractions of a bin, finite. `None` estimates it from each signal, from −0.5 to 0.5.
     pub tuning: Option<f64>,
     /// Threshold of the summed magnitudes, at least 0: smaller sums are set to 0.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
@@ -107,9 +107,9 @@ impl ChromaCqt {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// When `n_chroma` or `n_octaves` is zero, `bins_per_octave` is no multiple of `n_chroma`, `threshold` is negative, or for what
-    /// [`Cqt::new`](crate::Cqt::new) refuses: at 8,000 Hz, seven octaves above C1 reach above the Nyquist frequency. Where the
-    /// tuning is estimated, the configuration must work for every tuning from −0.5 to 0.5 bins.
+    /// When `n_chroma`, `n_octaves` or `bins_per_octave` is zero, `bins_per_octave` is no multiple of `n_chroma`, or `threshold` is
+    /// negative or NaN. Also for what [`Cqt::new`](crate::Cqt::new) refuses: at 8,000 Hz, for example, seven octaves above C1 reach above
+    /// the Nyquist frequency. When the tuning is estimated, the configuration must work for every tuning from −0.5 to 0.5 bins.
     pub fn new(config: ChromaCqtConfig) -> Result<Self, ConfigError> {
         ConfigError::refuse_zero("n_chroma", config.n_chroma)?;
         ConfigError::refuse_zero("n_octaves", config.n_octaves)?;
@@ -157,7 +157,7 @@ impl ChromaCqt {
     /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
     ///
     /// # Errors
-    /// As [`process`](Self::process).
+    /// As [`process`](Self::process); `out` is then left as it was.
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
         let index = self.plan_of(samples)?;
         self.workspace.transform(&self.plans[index].1, samples, &mut self.magnitude)?;

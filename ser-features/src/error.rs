@@ -10,14 +10,15 @@ const MAX_COSINES: usize = 1 << 22;
 
 /// A configuration that can't work, named by the rule that it breaks.
 ///
-/// Every `new` returns it. Plans don't check their configuration again.
+/// The `new` of a plan returns it, and so do functions that take settings, such as [`power_to_db`](crate::power_to_db). Plans don't check
+/// their configuration again.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A count or a step is zero.
     #[error("config: {parameter} must be 1 or more, got 0")]
     Zero {
-        /// Name of the field.
+        /// Name of the field, or of what is counted, such as "the number of features".
         parameter: &'static str,
     },
     /// The window does not fit into the Fourier transform.
@@ -38,7 +39,7 @@ pub enum ConfigError {
         /// Half of the sample rate in Hz.
         nyquist: f64,
     },
-    /// The lower end of a frequency range does not lie below its upper end.
+    /// The lower end of a frequency range does not lie below its upper end, or one of them is NaN.
     #[error("config: fmin must be below fmax, {fmax} Hz, got {fmin} Hz")]
     EmptyRange {
         /// Lower end in Hz.
@@ -77,13 +78,13 @@ pub enum ConfigError {
         /// The rule for the value.
         rule: &'static str,
     },
-    /// A feature whose streams are not offered.
+    /// A feature can't be streamed: [`StreamingExtractor`](crate::StreamingExtractor) does not compute it.
     #[error("stream: features must be ones that have a stream, got {feature}")]
     NotStreamed {
         /// Name of the feature.
         feature: &'static str,
     },
-    /// Two sample rates whose ratio takes numbers so large that a plan would not fit into memory.
+    /// The ratio of two sample rates has a term above `limit` in its lowest terms. A plan for it would take too much memory.
     #[error(
         "config: ratio of sample rates must have numbers of at most {limit} in its lowest terms, got {from} to {to} Hz \
          (Resampler::with_ratio takes any ratio from 1/256 to 256)"
@@ -93,13 +94,13 @@ pub enum ConfigError {
         from: u32,
         /// The target's rate in Hz.
         to: u32,
-        /// The largest number.
+        /// The largest value that either term of the reduced ratio may have.
         limit: usize,
     },
     /// Any other rule about the value of one field.
     #[error("config: {parameter} must be {rule}, got {value}")]
     OutOfRange {
-        /// Name of the field.
+        /// Name of the field, or of what is derived from it, such as "the number of window values".
         parameter: &'static str,
         /// The rule for the value.
         rule: &'static str,
@@ -161,26 +162,26 @@ pub enum SignalError {
     /// There is no sample at all.
     #[error("signal: samples must be 1 or more, got 0")]
     Empty,
-    /// A sample is NaN or infinite.
+    /// A sample, or a value of a matrix, is NaN or infinite.
     #[error("signal: sample {index} must be finite, got {value}")]
     NotFinite {
-        /// Position of the first such sample; of a matrix's values counted row by row.
+        /// Position of the first such value, counted from 0. The values of a matrix are counted row by row.
         index: usize,
-        /// NaN or an infinity. An error with NaN equals none, as NaN does.
+        /// The value: NaN or an infinity. Two errors with NaN are never equal, because NaN is not equal to itself.
         value: f32,
     },
-    /// A sample is so loud that powers of its spectrum would overflow.
+    /// A sample lies beyond ±1e12, where full scale is ±1. Powers of its spectrum could overflow.
     #[error("signal: sample {index} must be within ±1e12, where full scale is ±1, got {value:e}")]
     TooLoud {
-        /// Position of the first such sample.
+        /// Position of the first such sample, counted from 0.
         index: usize,
         /// The sample.
         value: f32,
     },
-    /// A magnitude is negative.
+    /// A matrix of magnitudes, powers or mel bands has a negative value.
     #[error("matrix: value {index}, counted row by row, must be 0 or more, got {value}")]
     Negative {
-        /// Position of the first such value, counted row by row.
+        /// Position of the first such value, counted row by row from 0.
         index: usize,
         /// The value.
         value: f32,
@@ -201,10 +202,11 @@ pub enum SignalError {
         /// The frames given.
         given: usize,
     },
-    /// The signal is silent, or so faint that only noise is left in it.
+    /// The signal is silent, or so faint that only noise is left in it: its peak around its mean lies below
+    /// [`MIN_SPEECH_PEAK`](crate::MIN_SPEECH_PEAK).
     #[error("signal: sound must not be silent, got {}", loudness(*peak))]
     Silent {
-        /// Largest absolute sample value.
+        /// Largest absolute difference of a sample from the mean of all samples.
         peak: f32,
     },
     /// A matrix has another number of rows than the plan was made for.
@@ -215,7 +217,7 @@ pub enum SignalError {
         /// Rows given.
         given: usize,
     },
-    /// Interleaved samples don't divide into whole frames of the given number of channels.
+    /// The number of channels is zero, or does not divide the number of interleaved samples.
     #[error("signal: interleaved samples must be a multiple of the channels, {channels}, got {samples}")]
     Channels {
         /// Samples given.
@@ -223,7 +225,7 @@ pub enum SignalError {
         /// Channels given.
         channels: usize,
     },
-    /// The resampler for any ratio failed.
+    /// A resampler of [`Resampler::with_ratio`](crate::Resampler::with_ratio) failed.
     #[error("signal: ratio must be one that rubato resamples by, got {ratio}: {reason}")]
     NotResampled {
         /// Ratio of the target's rate to the source's.
