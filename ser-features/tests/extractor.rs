@@ -292,6 +292,34 @@ fn configurations_that_cannot_work_are_refused() {
         refusal(FeatureConfig { sample_rate: 0, ..base.clone() }),
         "config: sample_rate must be 1 or more, got 0"
     );
+    // The plans underneath call these settings by other names.
+    let of = |feature| FeatureConfig { features: vec![feature], ..base.clone() };
+    for (config, text) in [
+        (FeatureConfig { n_fft: 0, ..of(Feature::Rms) }, "n_fft must be 1 or more, got 0"),
+        (FeatureConfig { n_fft: 1 << 21, ..of(Feature::Rms) }, "n_fft must be at most 1048576, got 2097152"),
+        (
+            FeatureConfig { sample_rate: 4_000, ..of(Feature::F0) },
+            "sample_rate must be 4187 Hz or more, with pitch or voice quality, got 4000",
+        ),
+        (
+            FeatureConfig { n_fft: 256, ..of(Feature::Jitter) },
+            "n_fft must be longer than a period of 65.4 Hz, with pitch or voice quality, got 256",
+        ),
+        (
+            FeatureConfig { hop_length: 4_000, ..of(Feature::Hnr) },
+            "hop_length must be below 0.138 · sample_rate, with pitch or voice quality, got 4000",
+        ),
+        (
+            FeatureConfig { sample_rate: 8_000, ..of(Feature::Tonnetz) },
+            "sample_rate must be 8412 Hz or more, with tonnetz, got 8000",
+        ),
+        (
+            FeatureConfig { sample_rate: 384_000, hop_length: 511, ..of(Feature::Tonnetz) },
+            "hop_length must be divisible by 2 often enough for the sample rate, with tonnetz, got 511",
+        ),
+    ] {
+        assert_eq!(refusal(config), format!("config: {text}"));
+    }
     // What is not asked for need not work: contrast refuses this rate, mel does not.
     let low = FeatureConfig { sample_rate: 8_000, ..base };
     assert!(FeatureExtractor::new(low.clone()).is_err());

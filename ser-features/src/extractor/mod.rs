@@ -4,6 +4,7 @@
 //! plans each time they take 4.5 ms (x86-64 with AVX-512).
 
 mod plan;
+mod refusal;
 mod shared;
 
 use std::borrow::BorrowMut;
@@ -113,6 +114,7 @@ impl FeatureExtractor {
     /// [`SpectralBalance::new`](crate::SpectralBalance::new) and [`Formants::new`](crate::Formants::new).
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
         config.check()?;
+        config.stft().check()?;
         let plans =
             config.features.iter().map(|&feature| Plan::new(feature, &config)).collect::<Result<_, _>>()?;
         Ok(Self { shared: Shared::new(&config)?, plans, config })

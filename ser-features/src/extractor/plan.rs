@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
 
+use super::refusal;
 use super::shared::{Shared, mel_config};
 use crate::chroma::{ChromaConfig, ChromaProjection};
 use crate::chroma_cqt::ChromaCqtConfig;
@@ -109,7 +110,7 @@ impl Plan {
                     ChromaCqtConfig { sample_rate, hop_length: config.hop_length, ..Default::default() };
                 Self::Tonnetz(Box::new(HarmonicTonnetz {
                     separation: HarmonicPercussive::new(stft, HpssConfig::default())?,
-                    tonnetz: Tonnetz::new(chroma)?,
+                    tonnetz: Tonnetz::new(chroma).map_err(|error| refusal::of_tonnetz(error, config))?,
                     harmonic: Vec::new(),
                 }))
             }

@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2};
 
+use super::refusal;
 use crate::error::{ConfigError, SignalError};
 use crate::features::{Feature, FeatureConfig, Source};
 use crate::matrix::resize;
@@ -52,7 +53,9 @@ impl Shared {
         let quality = reads(Source::Periods);
         let periods = quality.then(|| Periods::new(&pyin));
         let pitch = (quality || reads(Source::Pitch))
-            .then(|| Pyin::new(pyin).map(|pyin| (pyin, PitchTrack::default())));
+            .then(|| Pyin::new(pyin).map(|pyin| (pyin, PitchTrack::default())))
+            .transpose()
+            .map_err(|error| refusal::of_pitch(error, config))?;
         let formants = reads(Source::Formants).then(|| {
             ConfigError::require(
                 sample_rate >= 1_000,
@@ -75,7 +78,7 @@ impl Shared {
             mel_frames: Frames::default(),
             magnitudes: Frames::default(),
             scratch: Frames::default(),
-            pitch: pitch.transpose()?,
+            pitch,
             periods,
             quality: Quality::default(),
             formants: formants.transpose()?,
