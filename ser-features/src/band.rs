@@ -32,7 +32,7 @@ pub struct BandPass {
 }
 
 impl BandPass {
-    /// A filter for signals of this sample rate in Hz.
+    /// Makes a filter for signals of this sample rate in Hz, which must be at least 1. It is not checked.
     pub fn new(sample_rate: u32) -> Self {
         Self { sample_rate, plans: None, spectrum: Vec::new() }
     }
@@ -43,7 +43,8 @@ impl BandPass {
     /// silence. A range from 0 to more than half of the sample rate leaves the signal unchanged, except for rounding.
     ///
     /// # Errors
-    /// When `samples` is empty or holds a NaN or infinite value.
+    /// When `samples` is empty or holds a NaN or infinite value. A signal is not refused when the sum of its absolute samples exceeds the
+    /// range of `f32`, 3.4e38. The result then holds NaN.
     pub fn process(&mut self, samples: &[f32], hertz: Range<f64>) -> Result<Vec<f32>, SignalError> {
         check_finite(samples)?;
         let length = samples.len();

@@ -81,7 +81,8 @@ impl ChromaCqtConfig {
 /// divided by its largest value. It computes what librosa 0.11 computes with `chroma_cqt(y=…)`. [`Cqt`](crate::Cqt) cites the sources of the
 /// transform.
 ///
-/// Filters are built once for each tuning that occurs (an estimate has a hundred possible values) and kept.
+/// The plan builds filters for each tuning that occurs and keeps them. An estimated tuning has one of a hundred values, so memory grows up
+/// to a hundred sets of filters.
 ///
 /// ```
 /// use ser_features::{ChromaCqt, ChromaCqtConfig};
@@ -143,8 +144,8 @@ impl ChromaCqt {
         })
     }
 
-    /// Chroma, `[n_chroma, frames]`, 0..=1, with as many frames as [`Cqt::process`](crate::Cqt::process) gives. A frame of silence is
-    /// zero.
+    /// Computes chroma `[n_chroma, frames]` with values 0..=1. It has as many frames as [`Cqt::process`](crate::Cqt::process) gives. A
+    /// frame of silence is 0.
     ///
     /// # Errors
     /// Those of [`Cqt::process`](crate::Cqt::process).

@@ -34,9 +34,9 @@ pub struct DecibelConfig {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Reference {
-    /// This value, finite, in the unit of the input; its sign is ignored.
+    /// This value, finite, in the unit of the input. Its sign is ignored; a value below `amin` counts as `amin`.
     Value(#[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))] f32),
-    /// The largest value of the input.
+    /// The largest value of the input, raised to at least `amin`. It needs the whole signal, so streams refuse it.
     Max,
 }
 
@@ -111,22 +111,23 @@ pub(crate) fn to_decibels(power: &mut [f32], config: &DecibelConfig) {
     }
 }
 
-/// Logarithm of a power. The default is librosa's decibels.
+/// Logarithm of the values of a mel spectrogram. The default is [`Decibel`](Self::Decibel) with librosa's settings,
+/// [`DecibelConfig::default`].
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum LogScale {
-    /// Decibels, as [`power_to_db`].
+    /// Decibels, `10 · log10`, as [`power_to_db`], also of mel bands of magnitudes.
     Decibel(DecibelConfig),
     /// `log10(max(x, floor))`.
     Log10 {
-        /// Smallest value, above 0; what is smaller counts as this.
+        /// Smallest value that a logarithm is taken of, in the unit of the input, above 0 and finite. Smaller values are raised to it.
         #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
         floor: f32,
     },
     /// `ln(max(x, floor))`.
     Ln {
-        /// Smallest value, above 0; what is smaller counts as this.
+        /// Smallest value that a logarithm is taken of, in the unit of the input, above 0 and finite. Smaller values are raised to it.
         #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
         floor: f32,
     },

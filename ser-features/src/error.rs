@@ -47,7 +47,7 @@ pub enum ConfigError {
         /// Upper end in Hz.
         fmax: f64,
     },
-    /// One count must not exceed another.
+    /// A count exceeds another that limits it, for example `n_mfcc` above `n_mels`.
     #[error("config: {parameter} must be at most {limit_name}, {limit}, got {value}")]
     TooMany {
         /// Name of the field.
@@ -67,7 +67,8 @@ pub enum ConfigError {
         /// The repeated name.
         name: &'static str,
     },
-    /// Frames must be centred.
+    /// [`StftConfig::center`](crate::StftConfig::center) is `false`, but the plan needs centred frames, as
+    /// [`TimeStretch`](crate::TimeStretch) does.
     #[error("config: center must be true, got false")]
     NotCentered,
     /// A setting depends on the whole signal, so it isn't available for streams.
@@ -94,7 +95,8 @@ pub enum ConfigError {
         from: u32,
         /// The target's rate in Hz.
         to: u32,
-        /// The largest value that either term of the reduced ratio may have.
+        /// The largest value that either term of the reduced ratio may have: 65,536 for [`Resampler`](crate::Resampler), 4,096 for
+        /// [`StreamingResampler`](crate::StreamingResampler).
         limit: usize,
     },
     /// Any other rule about the value of one field.
@@ -143,7 +145,8 @@ fn fits(rows: usize, columns: usize, limit: usize) -> bool {
     rows.checked_mul(columns).is_some_and(|values| values <= limit)
 }
 
-/// Anything that this crate refuses, for functions that make plans and use them.
+/// A configuration or a signal that can't be used. Functions that take both settings and samples or matrices return it, such as
+/// [`phase_vocoder`](crate::phase_vocoder). Convert a [`ConfigError`] or a [`SignalError`] into it with `?`.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -165,7 +168,8 @@ pub enum SignalError {
     /// A sample, or a value of a matrix, is NaN or infinite.
     #[error("signal: sample {index} must be finite, got {value}")]
     NotFinite {
-        /// Position of the first such value, counted from 0. The values of a matrix are counted row by row.
+        /// Position of the first such value, counted from 0. In a stream, it counts from the start of the piece. The values of a matrix are
+        /// counted row by row.
         index: usize,
         /// The value: NaN or an infinity. Two errors with NaN are never equal, because NaN is not equal to itself.
         value: f32,
@@ -209,10 +213,10 @@ pub enum SignalError {
         /// Largest absolute difference of a sample from the mean of all samples.
         peak: f32,
     },
-    /// A matrix has another number of rows than the plan was made for.
+    /// A matrix has another number of rows than expected: than the plan was made for or than the stream's first matrix has, or none at all.
     #[error("matrix: rows must be {expected}, got {given}")]
     Rows {
-        /// Rows that the plan expects.
+        /// Rows expected. It is 1 where any number above 0 is allowed.
         expected: usize,
         /// Rows given.
         given: usize,
@@ -233,7 +237,8 @@ pub enum SignalError {
         /// The error of rubato.
         reason: String,
     },
-    /// A sample rate outside the range that can be resampled.
+    /// A recording's sample rate lies outside of the range that [`Preparation`](crate::Preparation) resamples: 1,000 to 384,000 Hz. For
+    /// uncommon ratios it must also lie within a factor of 256 of the target's rate.
     #[error("signal: sample_rate must be {minimum} to {maximum} Hz, got {given} Hz")]
     SampleRate {
         /// Lowest rate in Hz.

@@ -8,7 +8,7 @@ use ndarray::Array1;
 use crate::error::ConfigError;
 use crate::features::{Feature, FeatureConfig, Features};
 
-/// A number that describes all frames of one row of a feature.
+/// A number that describes the frames of one row of a feature. It is 0 when no frame is chosen.
 ///
 /// A row whose values are all the same has a skewness and a kurtosis of 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,7 +17,8 @@ use crate::features::{Feature, FeatureConfig, Features};
 pub enum Functional {
     /// Arithmetic mean.
     Mean,
-    /// Standard deviation, divided by the number of frames (numpy's default).
+    /// Standard deviation: the square root of the mean squared distance from the mean. The sum is divided by the number of frames (numpy's
+    /// default).
     Std,
     /// Smallest value.
     Min,
@@ -28,12 +29,14 @@ pub enum Functional {
     /// The 50th percentile.
     Median,
     /// The percentile, 0..=100: the value that this percentage of the frames doesn't exceed, with linear interpolation (numpy's default).
+    /// [`Features::functionals`] refuses other numbers.
     Percentile(f64),
     /// Third moment about the mean divided by the cube of the standard deviation (SciPy's default, biased).
     Skewness,
     /// Fourth moment about the mean divided by the fourth power of the standard deviation, minus 3 (SciPy's default, biased).
     Kurtosis,
-    /// Slope of the straight line with the least squared error, in the feature's unit per frame; 0 for a single frame.
+    /// Slope of the straight line with the least squared error, in the feature's unit per frame; 0 for a single frame. Frames keep their
+    /// numbers where [`Features::functionals_where`] leaves others out.
     Slope,
 }
 
@@ -70,7 +73,10 @@ pub struct UnknownFunctional {
 impl FromStr for Functional {
     type Err = UnknownFunctional;
 
-    /// The functional that is displayed so.
+    /// Finds the functional with this name, as it is displayed: `mean`, `percentile_10`.
+    ///
+    /// # Errors
+    /// When no functional has this name, or a percentile lies outside of 0..=100.
     fn from_str(name: &str) -> Result<Self, UnknownFunctional> {
         Ok(match name {
             "mean" => Self::Mean,

@@ -11,7 +11,7 @@ use crate::stft::{Stft, StftConfig};
 #[cfg(feature = "parallel")]
 const SEGMENT: usize = 1024;
 
-/// The harmonic or percussive part of a signal, from samples to samples: librosa's `effects.harmonic` and
+/// Plan that splits the samples of a signal into a harmonic and a percussive part, as librosa's `effects.harmonic` and
 /// `effects.percussive`.
 ///
 /// ```
@@ -63,7 +63,7 @@ impl HarmonicPercussive {
     /// As [`harmonic`](Self::harmonic), into a vector that is resized and whose memory is reused.
     ///
     /// # Errors
-    /// As [`harmonic`](Self::harmonic).
+    /// As [`harmonic`](Self::harmonic); `out` is then left as it was.
     pub fn harmonic_into(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
         self.part_into(samples, Part::Harmonic, out)
     }

@@ -9,9 +9,9 @@ use crate::fourier::Inverse;
 use crate::stft::{MAX_N_FFT, StftConfig};
 use crate::vector::vectorized;
 
-/// Plan of an inverse short-time Fourier transform: frames are windowed again, overlapped, added, and divided by the sum of the squared
-/// windows (Griffin and Lim, *Signal estimation from modified short-time Fourier transform*, 1984), so that an unchanged
-/// [`Stft`](crate::Stft) gives its signal back wherever windows cover it.
+/// Plan of an inverse short-time Fourier transform (Griffin and Lim, *Signal estimation from modified short-time Fourier transform*, 1984).
+/// It multiplies each frame with the window again, adds the overlapping frames, and divides each sample by the sum of the squared windows.
+/// The unchanged result of an [`Stft`](crate::Stft) gives its signal back wherever windows cover it.
 ///
 /// ```
 /// use ser_features::{Istft, Stft, StftConfig};
@@ -41,7 +41,7 @@ impl Istft {
     /// Plans an inverse transform of what an [`Stft`](crate::Stft) with the same configuration gives.
     ///
     /// # Errors
-    /// As [`Stft::new`](crate::Stft::new), and when `hop_length` is above 1,048,576: no frame is longer.
+    /// When [`Stft::new`](crate::Stft::new) refuses the configuration, or `hop_length` is above 1,048,576, the length of the longest frame.
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
         let within = config.hop_length <= MAX_N_FFT;
         ConfigError::require(within, "hop_length", "at most 1048576", config.hop_length as f64)?;
@@ -67,8 +67,10 @@ impl Istft {
         &self.config
     }
 
-    /// Turns a matrix `[n_fft / 2 + 1, frames]` into a signal of `length` samples; with `None` it is as long as the frames reach,
-    /// `hop_length · (frames − 1)` samples where frames are centred and `n_fft` is even.
+    /// Turns a matrix `[n_fft / 2 + 1, frames]` into a signal of `length` samples; those that no frame covers are 0. With `None` it is as
+    /// long as the frames reach: without `center` `n_fft + hop_length · (frames − 1)` samples, with `center` `hop_length · (frames − 1)`
+    /// for an even `n_fft` and one more for an odd one. The imaginary part of the first bin, and for an even `n_fft` of the last, is
+    /// ignored. Values that are NaN or infinite are not refused.
     ///
     /// # Errors
     /// When the matrix has another number of rows or no frame.

@@ -85,6 +85,10 @@ pub use lpc::lpc;
 pub use mel::{MelConfig, MelNorm, MelScale, MelSpectrogram, mel_filter_bank};
 pub use mel_inverse::MelToStft;
 pub use mfcc::{Mfcc, MfccConfig};
+/// The crate of the matrices that this crate takes and returns.
+pub use ndarray;
+/// The crate of the complex numbers that [`Stft`] returns and [`Istft`] takes.
+pub use num_complex;
 pub use onset::{OnsetConfig, OnsetStrength};
 pub use pad::PadMode;
 pub use pcen::{Pcen, PcenConfig};
@@ -118,7 +122,5 @@ pub use voice::{
 pub use whisper::{WhisperConfig, WhisperMel};
 pub use window::Window;
 pub use yin::{Yin, YinConfig, YinFrame, YinFrames};
-/// The crates of the matrices and complex numbers in this one's interface.
-pub use {ndarray, num_complex};
 
 pub use zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};

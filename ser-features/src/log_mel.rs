@@ -17,9 +17,9 @@ use crate::spectrogram::Frames;
     serde(default, deny_unknown_fields)
 )]
 pub struct LogMelConfig {
-    /// The mel spectrogram underneath.
+    /// Settings of the mel spectrogram.
     pub mel: MelConfig,
-    /// Its logarithm.
+    /// Logarithm that is taken of the mel spectrogram.
     pub log: LogScale,
 }
 
@@ -54,10 +54,11 @@ impl LogMel {
         Ok(Self::of(MelSpectrogram::new(config.mel)?, config.log))
     }
 
-    /// Plans the logarithm of filters of your own, `[bands, n_fft / 2 + 1]`: see [`MelSpectrogram::with_filters`].
+    /// Plans a logarithmic spectrogram with custom filters `[bands, n_fft / 2 + 1]`: see [`MelSpectrogram::with_filters`].
     ///
     /// # Errors
-    /// As [`new`](Self::new) and [`MelSpectrogram::with_filters`].
+    /// As [`MelSpectrogram::with_filters`]. Also when the decibels' settings break a rule of [`power_to_db`](crate::power_to_db), or the
+    /// floor is not above 0 and finite.
     pub fn with_filters(config: LogMelConfig, filters: ArrayView2<'_, f32>) -> Result<Self, ConfigError> {
         config.log.check()?;
         Ok(Self::of(MelSpectrogram::with_filters(config.mel, filters)?, config.log))
@@ -67,7 +68,8 @@ impl LogMel {
         Self { mel, log, frames: Frames::default(), block: Vec::new() }
     }
 
-    /// A matrix `[n_mels, frames]`.
+    /// Computes a matrix `[n_mels, frames]`, in dB with [`LogScale::Decibel`], otherwise logarithms of the mel spectrogram. With
+    /// [`with_filters`](Self::with_filters), it has a row for each filter.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).
@@ -88,7 +90,7 @@ impl LogMel {
         Ok(())
     }
 
-    /// As [`process`](Self::process), of a given mel spectrogram `[n_mels, frames]`.
+    /// As [`process`](Self::process), of a given mel spectrogram `[n_mels, frames]`, whose logarithm is not yet taken.
     ///
     /// # Errors
     /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.

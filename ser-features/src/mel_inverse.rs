@@ -10,8 +10,10 @@ use crate::spectrogram::Spectrum;
 /// Most rounds over all bins of a frame.
 const ROUNDS: usize = 300;
 
-/// Plan that finds a spectrogram whose mel bands are close to given ones, as `librosa.feature.inverse.mel_to_stft`: the non-negative least
-/// squares problem `min |A x − m|², x ≥ 0`, from the least-norm solution on, whose negative values are set to zero.
+/// Plan that finds a spectrogram whose mel bands are close to given ones, as `librosa.feature.inverse.mel_to_stft`. For each frame it
+/// solves the non-negative least squares problem `min |A x − m|², x ≥ 0`, with the filters `A`, the bins `x` and the mel bands `m`. It
+/// starts with the solution of the least norm, with negative values set to zero, and improves one bin after the other. It stops when all
+/// bands are within 1e-7 of the frame's largest band, or after 300 rounds.
 ///
 /// The solution is not unique: this plan and librosa's optimiser find spectrograms with the same mel bands but with different bins.
 ///

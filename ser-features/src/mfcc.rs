@@ -137,8 +137,9 @@ impl Cepstrum {
     }
 }
 
-/// Plan of mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (Davis and Mermelstein, *Comparison of parametric
-/// representations for monosyllabic word recognition in continuously spoken sentences*, 1980).
+/// Plan of mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (Davis and Mermelstein, *Comparison of parametric representations
+/// for monosyllabic word recognition in continuously spoken sentences*, 1980): the orthonormal discrete cosine transform (DCT-II) of the
+/// mel spectrogram `x[n]` in decibels, `c[k] = √(2/N) · Σ x[n] · cos(π · k · (2n + 1) / 2N)` over `N` bands, with `c[0]` divided by √2.
 ///
 /// ```
 /// use ser_features::{Mfcc, MfccConfig};
@@ -158,17 +159,19 @@ impl Mfcc {
     /// Plans transform, filters and cosines.
     ///
     /// # Errors
-    /// As [`MelSpectrogram::new`], and when `n_mfcc` is zero or exceeds `n_mels`, `lifter` is negative or gives no finite weights, or the decibels' settings break
-    /// a rule of [`power_to_db`](crate::power_to_db).
+    /// As [`MelSpectrogram::new`]. Also when `n_mfcc` is zero, exceeds `n_mels`, or `n_mfcc · n_mels` exceeds 4,194,304, when `lifter` is
+    /// negative or gives no finite weights, or when the decibels' settings break a rule of [`power_to_db`](crate::power_to_db).
     pub fn new(config: MfccConfig) -> Result<Self, ConfigError> {
         let cepstrum = Cepstrum::new(&config)?;
         Ok(Self { mel: MelSpectrogram::new(config.mel)?, cepstrum, frames: Frames::default() })
     }
 
-    /// Plans coefficients of filters of your own, `[bands, n_fft / 2 + 1]`: see [`MelSpectrogram::with_filters`].
+    /// Plans coefficients with custom filters `[bands, n_fft / 2 + 1]` instead of mel bands: see [`MelSpectrogram::with_filters`].
     ///
     /// # Errors
-    /// As [`new`](Self::new) and [`MelSpectrogram::with_filters`].
+    /// As [`MelSpectrogram::with_filters`]. Also when `n_mfcc` is zero, exceeds the number of filters, or its product with that number
+    /// exceeds 4,194,304, when `lifter` is negative or gives no finite weights, or when the decibels' settings break a rule of
+    /// [`power_to_db`](crate::power_to_db).
     pub fn with_filters(config: MfccConfig, filters: ArrayView2<'_, f32>) -> Result<Self, ConfigError> {
         let cepstrum = Cepstrum::of_bands(&config, filters.nrows())?;
         Ok(Self {
@@ -178,7 +181,7 @@ impl Mfcc {
         })
     }
 
-    /// A matrix `[n_mfcc, frames]`.
+    /// Computes a matrix `[n_mfcc, frames]`; row `k` has coefficient `k`, from 0.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).
@@ -199,7 +202,8 @@ impl Mfcc {
         Ok(())
     }
 
-    /// As [`process`](Self::process), of a given mel spectrogram `[n_mels, frames]`, in powers.
+    /// As [`process`](Self::process), of a given mel spectrogram in powers, `[n_mels, frames]`. With [`with_filters`](Self::with_filters),
+    /// it has a row for each filter.
     ///
     /// # Errors
     /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.

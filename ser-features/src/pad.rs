@@ -1,6 +1,6 @@
 //! Padding of a signal.
 
-/// Values that a centred frame reads beyond the signal's ends. The default is librosa's.
+/// Values that a centred frame reads beyond the signal's ends. The default is [`Zero`](Self::Zero), as in librosa's `stft`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]

@@ -33,7 +33,7 @@ pub struct PreparationConfig {
     pub alignment: Alignment,
 }
 
-/// The part of a clip that keeps its place when the clip is brought to another length.
+/// The part of a clip that keeps its place when the clip is brought to another length. The default is [`Start`](Self::Start).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Alignment {

@@ -15,7 +15,8 @@ use crate::window::Window;
 /// Longest transform, 47 s at 22,050 Hz: no configuration from a damaged file may ask for all memory.
 pub(crate) const MAX_N_FFT: usize = 1 << 20;
 
-/// Floating-point type of a transform's calculation. The result is `f32` for both.
+/// Floating-point type of a transform's calculation. The result is `f32` for both. The default is [`Single`](Self::Single), and
+/// [`Double`](Self::Double) for [`FeatureConfig`](crate::FeatureConfig).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Precision {

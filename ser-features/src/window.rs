@@ -4,7 +4,10 @@ use std::f64::consts::PI;
 
 use crate::error::ConfigError;
 
-/// The window that each frame of a short-time Fourier transform is multiplied with.
+/// The window that each frame of a short-time Fourier transform is multiplied with. The default is [`Hann`](Self::Hann).
+///
+/// In the formulas, `φ` runs once round the circle: `φ[n] = 2πn / length` for the periodic form ([`periodic`](Self::periodic)). Kaldi's
+/// front ends take the symmetric form, with `φ[n] = 2πn / (length − 1)`.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
@@ -20,13 +23,15 @@ pub enum Window {
     Povey,
     /// All ones.
     Rectangular,
-    /// These values, as many as `win_length`, all within ±1e6.
+    /// These values, each within ±1e6. There must be `win_length` of them, or `n_fft` where that is `None`; in Kaldi's front ends, as many
+    /// as a frame has samples.
     Custom(Vec<f64>),
 }
 
 impl Window {
-    /// `length` values of the *periodic* window (SciPy's `get_window(…, fftbins=True)`): the value that would follow the last
-    /// equals the first, which is what overlapping frames need. Range 0..=1, but for [`Custom`](Self::Custom).
+    /// Computes `length` values of the *periodic* window (SciPy's `get_window(…, fftbins=True)`): the value that would follow the last
+    /// equals the first, which is what overlapping frames need. Values lie within 0..=1, except those of [`Custom`](Self::Custom); rounding
+    /// can put the first value of [`Blackman`](Self::Blackman) 1e-16 below 0.
     ///
     /// The angle is `φ[n] = 2πn / length`; a single value is 1. Two windows are not periodic: [`Povey`](Self::Povey) is symmetric, with
     /// `φ[n] = 2πn / (length − 1)`, and [`Custom`](Self::Custom) gives its values unchanged, for any `length`.

@@ -50,7 +50,7 @@ pub struct FeatureConfig {
     pub n_mels: usize,
     /// Lowest frequency of the mel bands in Hz, at least 0 and below `fmax`.
     pub fmin: f64,
-    /// Highest frequency of the mel bands in Hz, at most half of the sample rate, which `None` means.
+    /// Highest frequency of the mel bands in Hz, above `fmin`, at most half of the sample rate. `None` means half of the sample rate.
     pub fmax: Option<f64>,
     /// MFCC, its deltas and logarithmic mel: largest distance in dB below the signal's largest mel value, at least 0; lower values are
     /// raised. `None` sets no limit.

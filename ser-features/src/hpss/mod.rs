@@ -11,7 +11,7 @@ use mask::{share, squared_shares};
 use crate::error::{ConfigError, SignalError};
 use crate::median::{LANES, SlidingMedian};
 
-/// Settings of medians and masks. The default is librosa's.
+/// Settings of [`Hpss`]. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -19,8 +19,8 @@ use crate::median::{LANES, SlidingMedian};
     serde(default, deny_unknown_fields)
 )]
 pub struct HpssConfig {
-    /// Exponent of the soft masks, above 0. Infinity makes hard masks: each bin belongs to the part with the larger median, and to neither
-    /// if both are equal.
+    /// Exponent of the soft masks, above 0. Infinity makes hard masks, which are 1 where the part's own median is larger than the margin
+    /// times the other one, and 0 elsewhere.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub power: f32,
     /// Factor of the percussive median in the harmonic mask, 1..=1,000,000: the mask is ½ where the harmonic median is this many times the
@@ -30,9 +30,9 @@ pub struct HpssConfig {
     /// Factor of the harmonic median in the percussive mask, 1..=1,000,000.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub margin_percussive: f32,
-    /// Frames under the median that makes the harmonic part, odd, 1..=9,999.
+    /// Number of neighbouring frames that the median is taken of for the harmonic part, odd, 1..=9,999.
     pub kernel_harmonic: usize,
-    /// Bins under the median that makes the percussive part, odd, 1..=9,999.
+    /// Number of neighbouring bins that the median is taken of for the percussive part, odd, 1..=9,999.
     pub kernel_percussive: usize,
 }
 
@@ -52,12 +52,14 @@ impl Default for HpssConfig {
 /// (FitzGerald, "Harmonic/percussive separation using median filtering", 2010; margins: Driedger, Müller and Disch, "Extending
 /// harmonic-percussive separation of audio signals", 2014).
 ///
-/// `H` is the median of the magnitudes of neighbouring frames, 31 by default, `P` that of neighbouring bins, both reflected at the edges.
-/// The harmonic mask is `Hᵖ / (Hᵖ + (margin · P)ᵖ)`; where both vanish it is ½ with margins of 1, and 0 otherwise.
+/// `H` is the median of the magnitudes of `kernel_harmonic` neighbouring frames, `P` that of `kernel_percussive` neighbouring bins. Both
+/// are reflected at the edges, where the first and last value count twice. With `p` for `power`, the harmonic mask is `Hᵖ / (Hᵖ +
+/// (margin_harmonic · P)ᵖ)`, and the percussive mask `Pᵖ / (Pᵖ + (margin_percussive · H)ᵖ)`. Where both medians are 0, masks are ½ if both
+/// margins are 1 and `power` is finite, and 0 otherwise.
 ///
-/// The work runs in blocks of sixteen frames or bins that stay in the cache. This plan keeps the magnitudes and medians over time of all
-/// frames. [`HarmonicPercussive`](crate::HarmonicPercussive) keeps those of 512 frames at a time, so that its memory, except that of the
-/// transform, does not grow.
+/// This plan keeps the magnitudes and the medians over time of all frames. The methods `harmonic` and `percussive` of
+/// [`HarmonicPercussive`](crate::HarmonicPercussive) keep those of about 512 frames (more with a `kernel_harmonic` above 1,025), so that
+/// memory for frames does not grow with the signal.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -136,11 +138,12 @@ impl Hpss {
         })
     }
 
-    /// The harmonic and the percussive part of a spectrogram `[bins, frames]`, each of the same shape: of magnitudes (`f32`) or
-    /// of an [`Stft`](crate::Stft)'s complex values, which keep their phase.
+    /// Splits a spectrogram `[bins, frames]` into its harmonic and its percussive part, both of the same shape. It takes magnitudes (`f32`)
+    /// or the complex values of an [`Stft`](crate::Stft), whose phases are kept.
     ///
     /// # Errors
-    /// When the matrix has no row or no frame, or a value that is NaN or infinite (its index counts row by row).
+    /// When the matrix has no row or no frame, a value that is NaN or infinite (its index counts row by row), or a complex value with a
+    /// magnitude above 1.8e19, whose square is infinite.
     pub fn process<T: Bin>(
         &mut self,
         spectrogram: ArrayView2<'_, T>,

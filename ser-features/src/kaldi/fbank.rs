@@ -36,8 +36,8 @@ impl KaldiFbank {
     /// Plans transform and filters.
     ///
     /// # Errors
-    /// When a length, a count or a frequency is outside of its range, or [`Window::Custom`](crate::Window::Custom) does not hold one value
-    /// for each sample of a frame.
+    /// When a field lies outside of its range, or [`Window::Custom`](crate::Window::Custom) does not hold one value within ±1e6 for each
+    /// sample of a frame.
     pub fn new(config: KaldiFbankConfig) -> Result<Self, ConfigError> {
         let analysis = Analysis::new(config.frames, config.raw_energy, config.energy_floor)?;
         let bank = analysis.bank(&config.mel)?;
@@ -53,10 +53,12 @@ impl KaldiFbank {
         })
     }
 
-    /// A matrix `[num_bins, frames]`, with one more row, the first, if `use_energy` is set. Kaldi has the frames in rows.
+    /// Computes a matrix `[num_bins, frames]`. With `use_energy`, it has one more row, the first. Kaldi has the frames in rows.
+    /// [`KaldiFrameConfig::snip_edges`](crate::KaldiFrameConfig::snip_edges) gives the number of frames.
     ///
     /// # Errors
-    /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or has no frame.
+    /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or is too short: shorter than a frame with
+    /// `snip_edges`, and than half of a shift without.
     pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
         let mut out = Array2::default((0, 0));
         self.process_into(samples, &mut out)?;

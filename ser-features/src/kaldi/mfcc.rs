@@ -10,7 +10,8 @@ use crate::error::{ConfigError, SignalError};
 use crate::matrix::fill_columns;
 use crate::projection::Projection;
 
-/// Plan of Kaldi's cepstral coefficients, as `compute-mfcc-feats` and `kaldi-native-fbank` without dither.
+/// Plan of Kaldi's cepstral coefficients, as `compute-mfcc-feats` and `kaldi-native-fbank` without dither: the orthonormal DCT-II of the
+/// natural logarithms of the powers of mel bands, then the lifter.
 ///
 /// ```
 /// use ser_features::{KaldiMfcc, KaldiMfccConfig};
@@ -31,7 +32,8 @@ impl KaldiMfcc {
     /// Plans transform, filters and cosines.
     ///
     /// # Errors
-    /// As [`KaldiFbank::new`], and when `num_ceps` is zero or exceeds `num_bins`, or `cepstral_lifter` is negative or gives no finite weights.
+    /// As [`KaldiFbank::new`]. Also when `num_ceps` is zero, exceeds `num_bins`, or `num_ceps · num_bins` exceeds 4,194,304, and when
+    /// `cepstral_lifter` is negative or gives no finite weights.
     pub fn new(config: KaldiMfccConfig) -> Result<Self, ConfigError> {
         let KaldiMfccConfig {
             frames, mel, num_ceps, cepstral_lifter: lifter, raw_energy, energy_floor, ..
@@ -67,7 +69,7 @@ impl KaldiMfcc {
         Ok(Self { fbank, use_energy: config.use_energy, cosines, block: Vec::new() })
     }
 
-    /// A matrix `[num_ceps, frames]`. Kaldi has the frames in rows.
+    /// Computes a matrix `[num_ceps, frames]`, with as many frames as [`KaldiFbank::process`]. Kaldi has the frames in rows.
     ///
     /// # Errors
     /// As [`KaldiFbank::process`].

@@ -9,8 +9,7 @@ use crate::stft::{Precision, StftConfig};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum MelScale {
-    /// Slaney's Auditory Toolbox (1998), librosa's default: linear below 1,000 Hz, 3 mels each 200 Hz; above, 27 mels for each factor
-    /// of 6.4.
+    /// Slaney's Auditory Toolbox (1998), librosa's default: `3 f / 200` below 1,000 Hz, above it `15 + 27 · ln(f / 1000) / ln 6.4`.
     #[default]
     Slaney,
     /// The Hidden Markov Model Toolkit: `2595 · log10(1 + f / 700)`.
@@ -18,7 +17,7 @@ pub enum MelScale {
 }
 
 impl MelScale {
-    /// A frequency in Hz on this scale, in mels.
+    /// Converts a frequency in Hz, at least 0, to mels.
     pub fn to_mel(self, hz: f64) -> f64 {
         match self {
             Self::Htk => 2595.0 * (1.0 + hz / 700.0).log10(),
@@ -27,7 +26,7 @@ impl MelScale {
         }
     }
 
-    /// The frequency in Hz of a value on this scale.
+    /// Converts mels, at least 0, to a frequency in Hz.
     pub fn to_hz(self, mel: f64) -> f64 {
         match self {
             Self::Htk => 700.0 * (10.0_f64.powf(mel / 2595.0) - 1.0),
@@ -41,7 +40,8 @@ impl MelScale {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum MelNorm {
-    /// Each triangle's area is 1 (`2 / width in Hz` high), so that noise is flat. librosa's default.
+    /// Each triangle has the area 1: it is `2 / (upper edge − lower edge)` high, with edges in Hz. White noise then has about the same
+    /// value in each band. librosa's default.
     #[default]
     Slaney,
     /// Each triangle is 1 high.
@@ -62,12 +62,12 @@ pub struct MelConfig {
     pub stft: StftConfig,
     /// Whether filters are applied to powers or to magnitudes.
     pub spectrum: Spectrum,
-    /// Number of bands, at least 1, at most 33,554,432 divided by the bins of the transform. With more bands than bins the lowest bands stay
-    /// empty.
+    /// Number of bands, at least 1, at most 33,554,432 divided by the bins of the transform. A band that is so narrow that no bin lies
+    /// within it is empty (always 0). This concerns the lowest bands first.
     pub n_mels: usize,
     /// Lower edge of the first band in Hz, at least 0.
     pub fmin: f64,
-    /// Upper edge of the last band in Hz, above `fmin`, at most half of the sample rate, which `None` means.
+    /// Upper edge of the last band in Hz, above `fmin`, at most half of the sample rate. `None` means half of the sample rate.
     pub fmax: Option<f64>,
     /// Spacing of the bands.
     pub scale: MelScale,
@@ -91,7 +91,7 @@ impl Default for MelConfig {
 }
 
 impl MelConfig {
-    /// `n_mels` bands at a sample rate in Hz, of transforms of `n_fft` samples every `hop_length`, and the default for the rest.
+    /// Configures a sample rate in Hz, `n_mels` bands, and transforms of `n_fft` samples every `hop_length`, with the default for the rest.
     ///
     /// ```
     /// use ser_features::{MelConfig, MelSpectrogram};
@@ -104,9 +104,10 @@ impl MelConfig {
         Self { sample_rate, n_mels, stft: StftConfig::new(n_fft, hop_length), ..Default::default() }
     }
 
-    /// The defaults of torchaudio's `MelSpectrogram`: 16 kHz, transforms of 400 samples every 200, reflected ends, and 128 bands of
-    /// height 1 on HTK's scale. It calculates with [`Precision::Double`](crate::Precision::Double), which is within 0.0011 dB of torchaudio in `f64`;
-    /// with [`Precision::Single`](crate::Precision::Single) bands 80 dB below the loudest are up to 0.003 dB off.
+    /// Returns the defaults of torchaudio's `MelSpectrogram`: 16 kHz, transforms of 400 samples every 200, reflected ends, and 128 bands of
+    /// height 1 on HTK's scale. The precision is [`Precision::Double`](crate::Precision::Double): results differ from those of torchaudio
+    /// in `f64` by at most 0.0011 dB. With [`Precision::Single`](crate::Precision::Single), bands 80 dB below the loudest differ by up to
+    /// 0.003 dB.
     pub fn torchaudio() -> Self {
         let (n_fft, hop_length, pad_mode) = (400, 200, PadMode::Reflect);
         let precision = Precision::Double;

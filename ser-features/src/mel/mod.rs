@@ -45,7 +45,8 @@ impl MelSpectrogram {
     /// `stft` and `spectrum` are used.
     ///
     /// # Errors
-    /// As [`Stft::new`](crate::Stft::new), and when there is no filter, a filter has another length, or a weight is not within ±1e6.
+    /// When [`Stft::new`](crate::Stft::new) refuses `stft`, there is no filter, filters do not have `n_fft / 2 + 1` weights, or a weight is
+    /// not within ±1e6.
     pub fn with_filters(config: MelConfig, filters: ArrayView2<'_, f32>) -> Result<Self, ConfigError> {
         config.stft.check()?;
         let bank = MelFilterBank::from_dense(filters, config.stft.n_bins())?;
@@ -57,8 +58,8 @@ impl MelSpectrogram {
         Ok(Self { spectrogram, row: vec![0.0; bank.n_bands()], bank, block: Vec::new() })
     }
 
-    /// A matrix `[n_mels, frames]`; with [`with_filters`](Self::with_filters), `[filters, frames]`. Values are at least 0, unless a custom
-    /// filter has negative weights.
+    /// Computes a matrix `[n_mels, frames]`; with [`with_filters`](Self::with_filters), `[filters, frames]`. Each value is the sum of a
+    /// frame's powers or magnitudes times the weights of a filter. Values are at least 0, unless a custom filter has negative weights.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).
@@ -79,8 +80,8 @@ impl MelSpectrogram {
         Ok(())
     }
 
-    /// As [`process`](Self::process), of a given spectrogram `[n_fft / 2 + 1, frames]`: powers, magnitudes or other values of each bin, at
-    /// least 0.
+    /// As [`process`](Self::process), of a given spectrogram `[n_fft / 2 + 1, frames]`, whose values are at least 0: powers, magnitudes or
+    /// others. They are used as they are, whatever the configuration's `spectrum`.
     ///
     /// # Errors
     /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.

@@ -18,9 +18,10 @@ pub struct BandwidthConfig {
     pub sample_rate: u32,
     /// The transform underneath.
     pub stft: StftConfig,
-    /// Power that deviations are raised to, at least 1; 2 gives a standard deviation.
+    /// Power that deviations are raised to, at least 1 and finite. With 2, the bandwidth is a standard deviation.
     pub p: f64,
-    /// Whether each frame's magnitudes are divided by their sum first. Otherwise a louder frame is also a wider one.
+    /// Whether the sum of deviations is divided by the sum of the frame's magnitudes. Without it, a louder frame also has a larger
+    /// bandwidth.
     pub norm: bool,
 }
 
