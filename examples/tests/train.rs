@@ -55,7 +55,7 @@ fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
     let wrong = write(&folder, "wrong.toml", "[training]\nepoch = 3");
     let output = folder.path().join("none.safetensors");
     let arguments = ["--data", data, "--config", &wrong, "--output", output.to_str().unwrap()];
-    fails("train", arguments, &[&wrong, "[training]: epoch: unknown field `epoch`"]);
+    fails("train", arguments, &[&wrong, "[training] epoch: unknown field `epoch`"]);
     let model = folder.path().join("one.safetensors");
     let model = model.to_str().unwrap();
     for other in Architecture::KINDS.into_iter().filter(|kind| *kind != "cnn-1d") {

@@ -3,7 +3,7 @@
 use crate::error::ConfigError;
 use crate::features::FeatureConfig;
 
-/// The error of [`Pyin::new`](crate::Pyin::new).
+/// The error of [`Pyin::new`](crate::Pyin::new), whose pitches from 65.4 Hz up need 4,187 Hz and hops below 0.138 times the rate.
 pub(super) fn of_pitch(error: ConfigError, config: &FeatureConfig) -> ConfigError {
     match error {
         ConfigError::AboveNyquist { parameter: "fmax", .. } => {
@@ -22,7 +22,7 @@ pub(super) fn of_pitch(error: ConfigError, config: &FeatureConfig) -> ConfigErro
     }
 }
 
-/// The error of [`Tonnetz::new`](crate::Tonnetz::new).
+/// The error of [`Tonnetz::new`](crate::Tonnetz::new), whose filters need 8,412 Hz.
 pub(super) fn of_tonnetz(error: ConfigError, config: &FeatureConfig) -> ConfigError {
     match error {
         ConfigError::AboveNyquist { .. } => {

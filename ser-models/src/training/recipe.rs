@@ -126,7 +126,7 @@ pub enum RecipeError {
         file: String,
     },
     /// A table has an unknown key or a value of the wrong type.
-    #[error("{file}: [{table}]: {}{cause}", key.as_ref().map(|key| format!("{}: ", one_line(key))).unwrap_or_default(), cause = one_line(.cause))]
+    #[error("{file}: {}: {cause}", place(table, key.as_deref()), cause = one_line(.cause))]
     Table {
         /// The file.
         file: String,
@@ -220,6 +220,11 @@ impl RecipeFile {
             error((key != ".").then_some(key), e.into_inner())
         })
     }
+}
+
+/// A table, or a key in it: `[training]`, `[training] optimizer.beta1`.
+fn place(table: &str, key: Option<&str>) -> String {
+    key.map_or_else(|| format!("[{table}]"), |key| format!("[{table}] {}", one_line(key)))
 }
 
 /// A TOML value in JSON, which has no infinity and no NaN: they become text, as settings that may be infinite are written.
@@ -328,30 +333,30 @@ mod tests {
             ),
             ("members = 0", "members must be 1 or more, got 0"),
             ("members = 'two'", "[members]: invalid type"),
-            ("[training]\nepoch = 3", "[training]: epoch: unknown field `epoch`"),
+            ("[training]\nepoch = 3", "[training] epoch: unknown field `epoch`"),
             (
                 "[training.augmentation.audio]\nsnrr = [1, 2]",
-                "[training]: augmentation.audio.snrr: unknown field `snrr`",
+                "[training] augmentation.audio.snrr: unknown field `snrr`",
             ),
             (
                 "[training]\noptimizer = { beta1 = 0.9, momentum = 0.9 }",
-                "[training]: optimizer: unknown field `momentum`",
+                "[training] optimizer: unknown field `momentum`",
             ),
             (
                 "[training]\nschedule = { name = 'cosine', rate = 1 }",
-                "[training]: schedule: unknown field `rate`",
+                "[training] schedule: unknown field `rate`",
             ),
-            ("[features]\nn_mel = 64", "[features]: n_mel: unknown field `n_mel`"),
-            ("[training]\nepochs = 'ten'", "[training]: epochs: invalid type"),
+            ("[features]\nn_mel = 64", "[features] n_mel: unknown field `n_mel`"),
+            ("[training]\nepochs = 'ten'", "[training] epochs: invalid type"),
             ("[architecture]\nfilters = 3", "[architecture]: unknown field `filters`"),
             ("\n[training\nepochs = 3", "line 2: "),
             (
                 "[training]\nema_decay = nan",
-                "[training]: ema_decay: invalid type: string \"NaN\", expected f64",
+                "[training] ema_decay: invalid type: string \"NaN\", expected f64",
             ),
             (
                 "[training]\nclip_norm = -inf",
-                "[training]: clip_norm: invalid type: string \"-inf\", expected f64",
+                "[training] clip_norm: invalid type: string \"-inf\", expected f64",
             ),
         ] {
             let message = refused(text);
