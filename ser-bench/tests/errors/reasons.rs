@@ -21,9 +21,10 @@ struct Giver {
 }
 
 /// By library. Functions that are called by a path are named by it.
-pub(crate) const GIVERS: [(&str, &str, Place, &str); 8] = [
+pub(crate) const GIVERS: [(&str, &str, Place, &str); 9] = [
     ("ser-features", "ConfigError::require", Argument(2), "ConfigError::OutOfRange"),
     ("ser-features", "Self::require", Argument(2), "ConfigError::OutOfRange"),
+    ("ser-features", "refusal", Argument(1), "ConfigError::OutOfRange"),
     ("mood-recommender", "RecommendError::Option", Field("expected"), "RecommendError::Option"),
     ("ser-data", "AudioErrorKind::malformed", Argument(0), "AudioErrorKind::Malformed"),
     ("ser-data", "malformed", Argument(0), "PcmError::Header"),
